@@ -1,0 +1,42 @@
+"""gnet_lib: the small library behind the book on GoogLeNet (arXiv 1409.4842).
+
+One room a purpose: ``paper`` (the table), ``inception`` (the two modules), ``googlenet``
+(whole networks), ``cost`` (what they cost), ``data`` (Fashion-MNIST), ``training``
+(fit and evaluate) and ``plots`` (every figure of the book).
+
+A name is looked up in its room when it is first used, so that importing the library
+stays quick.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "paper": ("InceptionWidths", "PRINTED", "TABLE_1", "WIDTHS"),
+    "inception": ("Inception", "NaiveInception"),
+    "googlenet": ("AuxiliaryHead", "GoogLeNet", "GoogLeNetOutputs", "MiniGoogLeNet"),
+    "cost": ("Cost", "compare_branches", "compare_modules", "chain_naive", "conv_cost",
+             "inception_cost", "latency_ms", "linear_cost", "network_cost", "table_1",
+             "torchinfo_cost", "torchinfo_layers"),
+    "data": ("CLASS_NAMES", "CorruptDataError", "FashionMNIST", "ImageSet",
+             "load_fashion_mnist", "shift_and_flip"),
+    "training": ("Evaluation", "History", "NonFiniteLossError", "evaluate", "fit",
+                 "joint_loss", "pick_device", "set_seed"),
+    "plots": (),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [*_ROOM_OF, *_ROOMS]
+
+
+def __getattr__(name: str):
+    if name in _ROOMS:
+        return import_module(f"gnet_lib.{name}")
+    if name in _ROOM_OF:
+        return getattr(import_module(f"gnet_lib.{_ROOM_OF[name]}"), name)
+    raise AttributeError(f"gnet_lib has no {name!r}; it has: {', '.join(sorted(__all__))}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

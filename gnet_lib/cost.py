@@ -1,0 +1,445 @@
+"""What a network costs: parameters and multiply-adds, counted twice.
+
+Once by closed formula from the widths alone, once by torchinfo, which runs the real
+network. The two must agree, and the tests say so.
+
+What is counted: a *multiply-add* is one weight of a convolution or linear layer used
+once, for one image. Additions of biases are counted apart. Pooling, activations,
+normalisation and concatenation are not counted. A FLOP count that takes a multiply-add
+as two operations is twice as large.
+"""
+
+import copy
+import statistics
+import time
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from gnet_lib.paper import (
+    PRINTED,
+    TABLE_1,
+    WIDTHS,
+    AUX_AFTER,
+    AUX_CHANNELS,
+    AUX_UNITS,
+    Convolution,
+    InceptionRow,
+    InceptionWidths,
+    Row,
+    Step,
+    require_positive_int,
+    walk,
+)
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a layer, a path or a network costs for one image.
+
+    Args:
+        weights: weights of convolutions and linear layers.
+        biases: their biases.
+        multiply_adds: multiply-adds of the weights.
+        bias_additions: additions of biases, one an output value.
+
+    Example:
+        >>> Cost(9, 1, 9000, 1000) + Cost(1, 1, 10, 10)
+        Cost(weights=10, biases=2, multiply_adds=9010, bias_additions=1010)
+    """
+
+    weights: int = 0
+    biases: int = 0
+    multiply_adds: int = 0
+    bias_additions: int = 0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(
+            self.weights + other.weights,
+            self.biases + other.biases,
+            self.multiply_adds + other.multiply_adds,
+            self.bias_additions + other.bias_additions,
+        )
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases together."""
+        return self.weights + self.biases
+
+
+def total(costs: dict[str, Cost]) -> Cost:
+    """The sum of named costs."""
+    return sum(costs.values(), Cost())
+
+
+# --- by closed formula -------------------------------------------------------------------
+
+
+def conv_cost(in_channels: int, out_channels: int, kernel_size: int, output_size: int) -> Cost:
+    """Cost of a convolution with a square kernel and a bias.
+
+    Every one of ``output_size**2 * out_channels`` output values is a sum of
+    ``kernel_size**2 * in_channels`` products.
+
+    Args:
+        in_channels: channels that come in.
+        out_channels: channels that go out.
+        kernel_size: side of the kernel.
+        output_size: height and width of the output map in pixels.
+
+    Raises:
+        ValueError: if an argument is not a whole number of at least 1.
+
+    Example:
+        >>> conv_cost(192, 128, kernel_size=3, output_size=28).multiply_adds
+        173408256
+    """
+    for name, value in (
+        ("in_channels", in_channels),
+        ("out_channels", out_channels),
+        ("kernel_size", kernel_size),
+        ("output_size", output_size),
+    ):
+        require_positive_int(name, value)
+    weights = kernel_size**2 * in_channels * out_channels
+    pixels = output_size**2
+    return Cost(weights, out_channels, weights * pixels, out_channels * pixels)
+
+
+def linear_cost(in_features: int, out_features: int) -> Cost:
+    """Cost of a linear layer with a bias.
+
+    Example:
+        >>> linear_cost(1024, 1000).parameters
+        1025000
+    """
+    require_positive_int("in_features", in_features)
+    require_positive_int("out_features", out_features)
+    weights = in_features * out_features
+    return Cost(weights, out_features, weights, out_features)
+
+
+def inception_cost(
+    in_channels: int, widths: InceptionWidths, size: int, naive: bool = False
+) -> dict[str, Cost]:
+    """Cost of one Inception module, path by path.
+
+    Args:
+        in_channels: channels of the module's input.
+        widths: the module's widths.
+        size: height and width of the map in pixels.
+        naive: whether to count the naive module instead of the reduced one.
+
+    Returns:
+        Path name -> ``Cost``, in the order 1x1, 3x3, 5x5, pool.
+
+    Example:
+        >>> costs = inception_cost(192, InceptionWidths(64, 96, 128, 16, 32, 32), size=28)
+        >>> total(costs).parameters
+        163696
+    """
+    one_by_one = conv_cost(in_channels, widths.c1x1, 1, size)
+    if naive:
+        return {
+            "1x1": one_by_one,
+            "3x3": conv_cost(in_channels, widths.c3x3, 3, size),
+            "5x5": conv_cost(in_channels, widths.c5x5, 5, size),
+            "pool": Cost(),
+        }
+    return {
+        "1x1": one_by_one,
+        "3x3": conv_cost(in_channels, widths.c3x3_reduce, 1, size)
+        + conv_cost(widths.c3x3_reduce, widths.c3x3, 3, size),
+        "5x5": conv_cost(in_channels, widths.c5x5_reduce, 1, size)
+        + conv_cost(widths.c5x5_reduce, widths.c5x5, 5, size),
+        "pool": conv_cost(in_channels, widths.pool_proj, 1, size),
+    }
+
+
+def step_cost(step: Step, naive: bool = False) -> Cost:
+    """Cost of one row of a table at its place in the network."""
+    row = step.row
+    if isinstance(row, InceptionRow):
+        return total(inception_cost(step.in_channels, row.widths, step.out_size, naive))
+    if not isinstance(row, Convolution):
+        return Cost()
+    if row.reduce is None:
+        return conv_cost(step.in_channels, row.out_channels, row.kernel_size, step.out_size)
+    # The 1x1 convolution in front works on the map that comes in.
+    return conv_cost(step.in_channels, row.reduce, 1, step.in_size) + conv_cost(
+        row.reduce, row.out_channels, row.kernel_size, step.out_size
+    )
+
+
+def network_cost(
+    rows: tuple[Row, ...] = TABLE_1,
+    *,
+    in_channels: int = 3,
+    num_classes: int = 1000,
+    image_size: int = 224,
+    naive: bool = False,
+    aux: bool = False,
+) -> dict[str, Cost]:
+    """Cost of a whole network without normalisation, row by row.
+
+    Args:
+        rows: the table of the network.
+        in_channels: channels of the images.
+        num_classes: number of classes.
+        image_size: height and width of the images in pixels.
+        naive: whether the modules are naive.
+        aux: whether to count the two auxiliary classifiers, which work in training only.
+
+    Returns:
+        Row name -> ``Cost``; the last linear layer is ``"linear"``, a head is
+        ``"aux 4a"`` or ``"aux 4d"``.
+
+    Example:
+        >>> total(network_cost()).parameters, total(network_cost()).multiply_adds
+        (6998552, 1582671872)
+        >>> total(network_cost(aux=True)).parameters
+        13378280
+    """
+    steps = list(walk(rows, in_channels, image_size, naive))
+    costs = {step.row.name: step_cost(step, naive) for step in steps}
+    costs["linear"] = linear_cost(steps[-1].out_channels, num_classes)
+    if aux:
+        for step in steps:
+            if step.row.name in AUX_AFTER:
+                costs[f"aux {step.row.name}"] = _head_cost(step, num_classes)
+    return costs
+
+
+def _head_cost(step: Step, num_classes: int) -> Cost:
+    pooled = (step.out_size - 5) // 3 + 1
+    return (
+        conv_cost(step.out_channels, AUX_CHANNELS, 1, pooled)
+        + linear_cost(AUX_CHANNELS * pooled**2, AUX_UNITS)
+        + linear_cost(AUX_UNITS, num_classes)
+    )
+
+
+# --- by torchinfo ------------------------------------------------------------------------
+
+
+def torchinfo_layers(model: nn.Module, input_size: tuple[int, ...]) -> "pandas.DataFrame":
+    """Every layer that torchinfo saw at work, with what it counted.
+
+    torchinfo is run on a copy of the model and with the random numbers put back
+    afterwards, because ``torchinfo.summary`` moves the model to a GPU when there is one,
+    draws random numbers, and sets the mode of every submodule.
+
+    Args:
+        model: the network.
+        input_size: shape of one batch; use a batch of 1 for counts of one image.
+
+    Returns:
+        One row a layer: ``layer``, ``kind``, ``output_shape``, ``weights``, ``biases``,
+        ``multiply_adds`` (of the weights of convolutions and linear layers),
+        ``bias_additions`` (of the same layers) and ``torchinfo`` (its own column
+        "Mult-Adds", which adds the two and counts normalisation parameters once).
+
+    Raises:
+        ValueError: if ``input_size`` is not a tuple of whole numbers of at least 1.
+    """
+    import pandas
+    import torchinfo
+
+    for position, value in enumerate(input_size):
+        require_positive_int(f"input_size[{position}]", value)
+    twin = copy.deepcopy(model)
+    parameter = next(twin.parameters(), torch.empty(0))
+    with torch.random.fork_rng():
+        summary = torchinfo.summary(
+            twin, input_size=input_size, device=parameter.device, mode="eval", verbose=0
+        )
+    rows = [_layer_row(info) for info in summary.summary_list if info.is_leaf_layer]
+    return pandas.DataFrame(rows)
+
+
+def _layer_row(info) -> dict:
+    module, shape = info.module, tuple(info.output_size)
+    row = {
+        "layer": _dotted_name(info),
+        "kind": info.class_name,
+        "output_shape": shape,
+        "weights": 0,
+        "biases": 0,
+        "multiply_adds": 0,
+        "bias_additions": 0,
+        "torchinfo": info.macs,
+    }
+    if isinstance(module, (nn.Conv2d, nn.Linear)):
+        bias = module.bias
+        row["weights"] = module.weight.numel()
+        row["biases"] = 0 if bias is None else bias.numel()
+        # The batch times the pixels: how often torchinfo counts each parameter.
+        uses = shape[0] * prod(shape[2:])
+        row["bias_additions"] = row["biases"] * uses
+        row["multiply_adds"] = info.macs - row["bias_additions"]
+    return row
+
+
+def _dotted_name(info) -> str:
+    parts = []
+    while info.parent_info is not None:
+        parts.append(info.var_name)
+        info = info.parent_info
+    return ".".join(reversed(parts))
+
+
+def torchinfo_cost(model: nn.Module, input_size: tuple[int, ...]) -> Cost:
+    """Cost of a model's convolutions and linear layers as torchinfo counts them.
+
+    Only layers at work in evaluation are counted, so not the auxiliary classifiers.
+
+    Args:
+        model: the network.
+        input_size: shape of one batch, for instance ``(1, 3, 224, 224)``.
+
+    Example:
+        >>> torchinfo_cost(nn.Conv2d(192, 128, 3, padding=1), (1, 192, 28, 28))
+        Cost(weights=221184, biases=128, multiply_adds=173408256, bias_additions=100352)
+    """
+    columns = ["weights", "biases", "multiply_adds", "bias_additions"]
+    sums = torchinfo_layers(model, input_size)[columns].sum()
+    return Cost(**{name: int(value) for name, value in sums.items()})
+
+
+# --- tables ------------------------------------------------------------------------------
+
+
+def compare_branches(
+    in_channels: int, widths: InceptionWidths, size: int
+) -> "pandas.DataFrame":
+    """Naive beside reduced, path by path, with a last line for the module.
+
+    Columns: parameters (with biases) and multiply-adds (of weights, one image) of both.
+
+    Example:
+        >>> compare_branches(192, WIDTHS["3a"], 28).loc["module", "reduced multiply-adds"]
+        128049152
+    """
+    naive = inception_cost(in_channels, widths, size, naive=True)
+    reduced = inception_cost(in_channels, widths, size)
+    return _side_by_side(
+        {**naive, "module": total(naive)}, {**reduced, "module": total(reduced)}, "path"
+    )
+
+
+def compare_modules(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224) -> "pandas.DataFrame":
+    """Naive beside reduced for every module of a table, each with the *same* input.
+
+    Every naive module here receives the input that its reduced twin receives, so only
+    the module itself differs. ``chain_naive`` says what happens when naive modules are
+    stacked. The last line is the sum.
+    """
+    steps = [step for step in walk(rows, image_size=image_size) if isinstance(step.row, InceptionRow)]
+    naive = {step.row.name: step_cost(step, naive=True) for step in steps}
+    reduced = {step.row.name: step_cost(step) for step in steps}
+    return _side_by_side(
+        {**naive, "all": total(naive)}, {**reduced, "all": total(reduced)}, "module"
+    )
+
+
+def _side_by_side(
+    naive: dict[str, Cost], reduced: dict[str, Cost], index: str
+) -> "pandas.DataFrame":
+    import pandas
+
+    frame = pandas.DataFrame({
+        "naive parameters": {name: cost.parameters for name, cost in naive.items()},
+        "reduced parameters": {name: cost.parameters for name, cost in reduced.items()},
+        "naive multiply-adds": {name: cost.multiply_adds for name, cost in naive.items()},
+        "reduced multiply-adds": {name: cost.multiply_adds for name, cost in reduced.items()},
+    })
+    return frame.rename_axis(index)
+
+
+def chain_naive(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224) -> "pandas.DataFrame":
+    """The modules of a table, naive and stacked: each receives what the one before puts out.
+
+    Columns: channels in and out, parameters (with biases), multiply-adds (of weights, one
+    image). The last line is the sum over the modules, without stem and classifier.
+
+    Example:
+        >>> int(chain_naive().loc["5b", "out_channels"])
+        4944
+    """
+    import pandas
+
+    steps = [
+        step
+        for step in walk(rows, image_size=image_size, naive=True)
+        if isinstance(step.row, InceptionRow)
+    ]
+    costs = {step.row.name: step_cost(step, naive=True) for step in steps}
+    frame = pandas.DataFrame({
+        "in_channels": {step.row.name: step.in_channels for step in steps},
+        "out_channels": {step.row.name: step.out_channels for step in steps},
+        "parameters": {name: cost.parameters for name, cost in costs.items()},
+        "multiply-adds": {name: cost.multiply_adds for name, cost in costs.items()},
+    })
+    frame.loc["all"] = [
+        steps[0].in_channels,
+        steps[-1].out_channels,
+        total(costs).parameters,
+        total(costs).multiply_adds,
+    ]
+    return frame.rename_axis("module")
+
+
+def table_1() -> "pandas.DataFrame":
+    """The paper's Table 1, printed beside computed, for the rows that have weights.
+
+    Columns: the printed parameters and operations as text, the weights without biases
+    (which the printed figures seem to count), and the multiply-adds of one 224x224 image.
+    """
+    import pandas
+
+    costs = {name: cost for name, cost in network_cost().items() if cost.weights}
+    frame = pandas.DataFrame({
+        "printed parameters": {name: PRINTED[name].parameters for name in costs},
+        "computed weights": {name: cost.weights for name, cost in costs.items()},
+        "printed operations": {name: PRINTED[name].operations for name in costs},
+        "computed multiply-adds": {name: cost.multiply_adds for name, cost in costs.items()},
+    })
+    return frame.rename_axis("row")
+
+
+# --- the stopwatch -----------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def latency_ms(model: nn.Module, batch: torch.Tensor, repeats: int = 20) -> float:
+    """Median time of one forward pass in evaluation mode, in milliseconds.
+
+    The model's mode is restored. Two passes that are not timed come first, since the
+    first ones also pay for memory and for choosing kernels.
+
+    Args:
+        model: the network.
+        batch: its input, on the same device as the model.
+        repeats: number of timed passes.
+    """
+    require_positive_int("repeats", repeats)
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        times = [_time_once(model, batch) for _ in range(repeats + 2)][2:]
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+    return 1000 * statistics.median(times)
+
+
+def _time_once(model: nn.Module, batch: torch.Tensor) -> float:
+    start = time.perf_counter()
+    model(batch).flatten()[0].item()  # .item() waits until a GPU has finished
+    return time.perf_counter() - start

@@ -1,0 +1,297 @@
+"""Whole networks, built row by row from a table: GoogLeNet and its small sibling."""
+
+from collections import OrderedDict
+from typing import NamedTuple, Union
+
+from torch import Tensor, nn
+
+from gnet_lib.inception import Inception, NaiveInception, NotesInception, conv_unit, require_maps
+from gnet_lib.paper import (
+    AUX_AFTER,
+    AUX_CHANNELS,
+    AUX_DROPOUT,
+    AUX_UNITS,
+    DROPOUT,
+    NOTES_ROWS,
+    TABLE_1,
+    Convolution,
+    InceptionRow,
+    InceptionWidths,
+    MaxPool,
+    Row,
+    Step,
+    require_positive_int,
+    smallest_image_size,
+    walk,
+)
+
+NORMS = ("lrn", "batch", "none")
+
+MINI_ROWS: tuple[Row, ...] = (
+    Convolution("conv1", kernel_size=3, stride=2, out_channels=32),
+    InceptionRow("3a", InceptionWidths(16, 16, 32, 8, 16, 16)),
+    InceptionRow("3b", InceptionWidths(24, 24, 48, 8, 24, 24)),
+    MaxPool("pool3"),
+    InceptionRow("4a", InceptionWidths(48, 48, 96, 16, 32, 32)),
+    InceptionRow("4b", InceptionWidths(64, 64, 128, 16, 48, 48)),
+)
+"""A GoogLeNet for 28x28 images: a stem and four modules, two at 14x14 and two at 7x7."""
+
+
+class GoogLeNetOutputs(NamedTuple):
+    """What GoogLeNet returns in training: three sets of logits, each (N, num_classes)."""
+
+    logits: Tensor
+    aux_4a: Tensor
+    aux_4d: Tensor
+
+
+class AuxiliaryHead(nn.Module):
+    """An auxiliary classifier: a small network that classifies from the middle of the big one.
+
+    Args:
+        in_channels: channels of the map that it reads.
+        size: height and width of that map; 14 in the paper.
+        num_classes: number of classes.
+        dropout: dropout in front of the last layer.
+
+    Shape:
+        (N, in_channels, size, size) -> logits (N, num_classes)
+
+    Source: section 5: average pooling 5x5 with stride 3, 128 1x1 convolutions, a linear
+    layer of 1024 units, dropout of 70 %, a linear layer.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        size: int,
+        num_classes: int,
+        dropout: float = AUX_DROPOUT,
+        batch_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        pooled = (size - 5) // 3 + 1  # 14 -> 4
+        self.pool = nn.AvgPool2d(kernel_size=5, stride=3)
+        self.conv = conv_unit(in_channels, AUX_CHANNELS, 1, batch_norm=batch_norm)
+        self.fc1 = nn.Linear(AUX_CHANNELS * pooled * pooled, AUX_UNITS)
+        self.relu = nn.ReLU(inplace=True)
+        self.dropout = nn.Dropout(dropout)
+        self.fc2 = nn.Linear(AUX_UNITS, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, 512, 14, 14) behind 4a
+        x = self.conv(self.pool(x))  # (N, 128, 4, 4)
+        x = self.relu(self.fc1(x.flatten(1)))  # (N, 1024)
+        return self.fc2(self.dropout(x))  # (N, num_classes)
+
+
+class GoogLeNet(nn.Module):
+    """GoogLeNet: a stem, nine Inception modules, global average pooling and one linear layer.
+
+    Args:
+        in_channels: channels of the images.
+        num_classes: number of classes.
+        aux: whether to build the two auxiliary classifiers. They answer in training only.
+        norm: ``"lrn"`` (the paper's local response normalisation in the stem), ``"batch"``
+            (batch normalisation behind every convolution, 2015's answer) or ``"none"``.
+        module: ``Inception`` or ``NaiveInception``.
+        image_size: height and width of the images. Only the auxiliary classifiers depend
+            on it; without them the network takes any image that is not too small.
+        dropout: dropout in front of the last linear layer.
+        rows: the table to build from.
+
+    Shape:
+        images (N, in_channels, H, W) -> logits (N, num_classes); in training with ``aux``
+        a ``GoogLeNetOutputs`` of three such logits.
+
+    Raises:
+        ValueError: for a bad argument, an image too small, or a batch of another shape.
+
+    Example:
+        >>> model = GoogLeNet(aux=False, norm="none")
+        >>> sum(parameter.numel() for parameter in model.parameters())
+        6998552
+
+    Source: section 5, Table 1 and Figure 3.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        num_classes: int = 1000,
+        *,
+        aux: bool = True,
+        norm: str = "lrn",
+        module: type[nn.Module] = Inception,
+        image_size: int = 224,
+        dropout: float = DROPOUT,
+        rows: tuple[Row, ...] = TABLE_1,
+    ) -> None:
+        super().__init__()
+        _require_choices(num_classes, norm, module, dropout)
+        self.in_channels = in_channels
+        self.image_size = image_size
+        self.smallest_image_size = smallest_image_size(rows)
+        batch_norm = norm == "batch"
+        steps = list(walk(rows, in_channels, image_size, naive=issubclass(module, NaiveInception)))
+
+        self.body = nn.ModuleDict()
+        for step in steps:
+            self.body[step.row.name] = _build_row(step, module, batch_norm)
+            if norm == "lrn" and step.row.name in ("pool1", "conv2"):
+                self.body[f"norm_{step.row.name}"] = _local_response_norm()
+        self.heads = nn.ModuleDict()
+        if aux:
+            self.heads = _build_heads(steps, num_classes, batch_norm)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(steps[-1].out_channels, num_classes)
+
+    def forward(self, images: Tensor) -> Union[Tensor, GoogLeNetOutputs]:
+        """Classify a batch of images (N, in_channels, H, W)."""
+        self._require_images(images)
+        aux_logits = []
+        x = images  # (N, 3, 224, 224)
+        for name, layer in self.body.items():
+            x = layer(x)  # (N, 192, 28, 28) after the stem, (N, 1024, 7, 7) after 5b
+            if self.training and name in self.heads:
+                aux_logits.append(self.heads[name](x))  # (N, num_classes)
+        x = self.pool(x).flatten(1)  # (N, 1024)
+        logits = self.fc(self.dropout(x))  # (N, num_classes)
+        if aux_logits:
+            return GoogLeNetOutputs(logits, *aux_logits)
+        return logits
+
+    def _require_images(self, images: Tensor) -> None:
+        require_maps(images, self.in_channels, name="images")
+        height, width = images.shape[2:]
+        if min(height, width) < self.smallest_image_size:
+            raise ValueError(
+                f"images must be at least {self.smallest_image_size} pixels high and wide, "
+                f"but they are {height}x{width}"
+            )
+        if self.training and len(self.heads) and (height, width) != (self.image_size,) * 2:
+            raise ValueError(
+                f"images must be {self.image_size}x{self.image_size} pixels, because the "
+                f"auxiliary classifiers were built for that size, but they are "
+                f"{height}x{width}; build the network with image_size={height} or aux=False"
+            )
+
+    @classmethod
+    def from_notes(cls, in_channels: int = 1, num_classes: int = 10) -> "GoogLeNet":
+        """The network exactly as the notes build it.
+
+        It differs from the paper's in five things: no 1x1 convolution in front of the
+        stem's 3x3 one, no normalisation, no dropout, no auxiliary classifiers, and the
+        paths of a module are concatenated in reverse. Its pooling is padded by 1 and
+        rounds down, which gives the same sizes at 224x224.
+
+        Example:
+            >>> model = GoogLeNet.from_notes(num_classes=1000, in_channels=3)
+            >>> sum(parameter.numel() for parameter in model.parameters())
+            6994392
+        """
+        return cls(
+            in_channels,
+            num_classes,
+            aux=False,
+            norm="none",
+            module=NotesInception,
+            dropout=0.0,
+            rows=NOTES_ROWS,
+        )
+
+
+class MiniGoogLeNet(GoogLeNet):
+    """A small GoogLeNet for 28x28 images, made of the same parts.
+
+    It has batch normalisation and no auxiliary classifiers, and is described by
+    ``MINI_ROWS``. ``module=NaiveInception`` gives its naive twin of the same widths.
+
+    Args:
+        in_channels: channels of the images.
+        num_classes: number of classes.
+        module: ``Inception`` or ``NaiveInception``.
+        dropout: dropout in front of the last linear layer.
+
+    Shape:
+        images (N, in_channels, 28, 28) -> logits (N, num_classes)
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        num_classes: int = 10,
+        *,
+        module: type[nn.Module] = Inception,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            num_classes,
+            aux=False,
+            norm="batch",
+            module=module,
+            image_size=28,
+            dropout=dropout,
+            rows=MINI_ROWS,
+        )
+
+
+def _require_choices(
+    num_classes: int, norm: str, module: type[nn.Module], dropout: float
+) -> None:
+    require_positive_int("num_classes", num_classes)
+    if norm not in NORMS:
+        raise ValueError(f"norm must be one of {', '.join(NORMS)}, but it is {norm!r}")
+    if not (isinstance(module, type) and issubclass(module, (Inception, NaiveInception))):
+        raise ValueError(f"module must be Inception or NaiveInception, but it is {module!r}")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout must be at least 0 and below 1, but it is {dropout!r}")
+
+
+def _build_row(step: Step, module: type[nn.Module], batch_norm: bool) -> nn.Module:
+    row = step.row
+    if isinstance(row, MaxPool):
+        return nn.MaxPool2d(row.kernel_size, row.stride, row.padding, ceil_mode=row.ceil_mode)
+    if isinstance(row, InceptionRow):
+        return module(step.in_channels, row.widths, batch_norm=batch_norm)
+    if row.reduce is None:
+        return _stem_conv(step.in_channels, row, batch_norm)
+    return nn.Sequential(OrderedDict(
+        reduce=conv_unit(step.in_channels, row.reduce, 1, batch_norm=batch_norm),
+        conv=_stem_conv(row.reduce, row, batch_norm),
+    ))
+
+
+def _stem_conv(in_channels: int, row: Convolution, batch_norm: bool) -> nn.Sequential:
+    return conv_unit(in_channels, row.out_channels, row.kernel_size, row.stride, batch_norm)
+
+
+def _local_response_norm() -> nn.LocalResponseNorm:
+    # Figure 3 shows where it stands; its constants are not printed. These are the ones
+    # that Caffe's GoogLeNet uses.
+    return nn.LocalResponseNorm(size=5, alpha=1e-4, beta=0.75, k=1.0)
+
+
+def _build_heads(steps: list[Step], num_classes: int, batch_norm: bool) -> nn.ModuleDict:
+    heads = nn.ModuleDict()
+    for step in steps:
+        if step.row.name in AUX_AFTER:
+            if step.out_size < 5:
+                rows = tuple(each.row for each in steps)
+                smallest = smallest_image_size(rows, upto=step.row.name, at_least=5)
+                raise ValueError(
+                    f"image_size {steps[0].in_size} is too small for the auxiliary "
+                    f"classifiers, whose 5x5 average pooling meets a map of "
+                    f"{step.out_size}x{step.out_size} behind {step.row.name}; use an "
+                    f"image_size of at least {smallest}, or aux=False"
+                )
+            heads[step.row.name] = AuxiliaryHead(
+                step.out_channels, step.out_size, num_classes, batch_norm=batch_norm
+            )
+    if len(heads) != len(AUX_AFTER):
+        raise ValueError(
+            f"aux=True needs the modules {' and '.join(AUX_AFTER)} among rows; use aux=False"
+        )
+    return heads

@@ -1,0 +1,181 @@
+"""The two Inception modules of the paper's Figure 2, built from the same six widths."""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from gnet_lib.paper import BRANCHES, InceptionWidths, require_positive_int
+
+# Shapes: N images in the batch, C channels, H x W pixels.
+
+
+def require_widths(widths: InceptionWidths) -> None:
+    """Raise a ``ValueError`` unless ``widths`` are ``InceptionWidths``."""
+    if not isinstance(widths, InceptionWidths):
+        raise ValueError(
+            "widths must be InceptionWidths(c1x1, c3x3_reduce, c3x3, c5x5_reduce, c5x5, "
+            f"pool_proj), but it is {widths!r}"
+        )
+
+
+def require_maps(x: Tensor, in_channels: int, name: str = "x") -> None:
+    """Raise a ``ValueError`` unless ``x`` is a batch of maps (N, in_channels, H, W)."""
+    if x.dim() != 4 or x.shape[1] != in_channels:
+        raise ValueError(
+            f"{name} must have the shape (N, {in_channels}, H, W), "
+            f"but its shape is {tuple(x.shape)}"
+        )
+
+
+def conv_unit(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    stride: int = 1,
+    batch_norm: bool = False,
+) -> nn.Sequential:
+    """A convolution and the ReLU that follows every convolution of the paper (section 5).
+
+    Padding of half the kernel keeps the map's size at stride 1. With ``batch_norm`` a
+    batch normalisation stands between the two, and the convolution has no bias: the
+    normalisation would subtract it again.
+
+    Args:
+        in_channels: channels that come in.
+        out_channels: channels that go out.
+        kernel_size: side of the square kernel; odd.
+        stride: step between neighbouring outputs.
+        batch_norm: whether to normalise before the ReLU.
+
+    Example:
+        >>> conv_unit(3, 8, kernel_size=3)(torch.zeros(1, 3, 5, 5)).shape
+        torch.Size([1, 8, 5, 5])
+    """
+    layers: OrderedDict[str, nn.Module] = OrderedDict()
+    layers["conv"] = nn.Conv2d(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=stride,
+        padding=kernel_size // 2,
+        bias=not batch_norm,
+    )
+    if batch_norm:
+        layers["norm"] = nn.BatchNorm2d(out_channels)
+    layers["relu"] = nn.ReLU(inplace=True)
+    return nn.Sequential(layers)
+
+
+class NaiveInception(nn.Module):
+    """The naive Inception module: four parallel paths over the same input, concatenated.
+
+    It uses three of the six widths: the naive module has no 1x1 reductions and no
+    projection, so its pool path passes on all ``in_channels``.
+
+    Args:
+        in_channels: channels of the input.
+        widths: the module's widths; the reductions and ``pool_proj`` are not used.
+        batch_norm: whether every convolution is followed by batch normalisation.
+
+    Shape:
+        (N, in_channels, H, W) -> (N, out_channels, H, W), where ``out_channels`` is
+        ``c1x1 + c3x3 + c5x5 + in_channels``.
+
+    Raises:
+        ValueError: for a bad argument, or an input of another shape.
+
+    Example:
+        >>> module = NaiveInception(192, InceptionWidths(64, 96, 128, 16, 32, 32))
+        >>> module(torch.zeros(1, 192, 28, 28)).shape
+        torch.Size([1, 416, 28, 28])
+
+    Source: section 4, Figure 2(a).
+    """
+
+    concat_order = BRANCHES
+
+    def __init__(self, in_channels: int, widths: InceptionWidths, batch_norm: bool = False) -> None:
+        super().__init__()
+        require_positive_int("in_channels", in_channels)
+        require_widths(widths)
+        self.in_channels = in_channels
+        self.widths = widths
+        self.out_channels = widths.naive_out_channels(in_channels)
+        self.branches = nn.ModuleDict({
+            "1x1": conv_unit(in_channels, widths.c1x1, 1, batch_norm=batch_norm),
+            "3x3": conv_unit(in_channels, widths.c3x3, 3, batch_norm=batch_norm),
+            "5x5": conv_unit(in_channels, widths.c5x5, 5, batch_norm=batch_norm),
+            "pool": nn.MaxPool2d(kernel_size=3, stride=1, padding=1),
+        })
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, in_channels, H, W)
+        require_maps(x, self.in_channels)
+        outputs = [self.branches[name](x) for name in self.concat_order]  # each (N, c, H, W)
+        return torch.cat(outputs, dim=1)  # (N, out_channels, H, W)
+
+
+class Inception(nn.Module):
+    """The Inception module with 1x1 reductions: the one GoogLeNet is made of.
+
+    A 1x1 convolution stands in front of the 3x3 and of the 5x5 convolution, and one
+    behind the pooling. Each has a ReLU of its own ("dual-purpose", section 4).
+
+    Args:
+        in_channels: channels of the input.
+        widths: the module's six widths.
+        batch_norm: whether every convolution is followed by batch normalisation.
+
+    Shape:
+        (N, in_channels, H, W) -> (N, out_channels, H, W), where ``out_channels`` is
+        ``c1x1 + c3x3 + c5x5 + pool_proj``, whatever ``in_channels`` is.
+
+    Raises:
+        ValueError: for a bad argument, or an input of another shape.
+
+    Example:
+        >>> module = Inception(192, InceptionWidths(64, 96, 128, 16, 32, 32))
+        >>> module(torch.zeros(1, 192, 28, 28)).shape
+        torch.Size([1, 256, 28, 28])
+
+    Source: section 4, Figure 2(b); widths in Table 1.
+    """
+
+    concat_order = BRANCHES
+
+    def __init__(self, in_channels: int, widths: InceptionWidths, batch_norm: bool = False) -> None:
+        super().__init__()
+        require_positive_int("in_channels", in_channels)
+        require_widths(widths)
+        self.in_channels = in_channels
+        self.widths = widths
+        self.out_channels = widths.out_channels
+        self.branches = nn.ModuleDict({
+            "1x1": conv_unit(in_channels, widths.c1x1, 1, batch_norm=batch_norm),
+            "3x3": nn.Sequential(OrderedDict(
+                reduce=conv_unit(in_channels, widths.c3x3_reduce, 1, batch_norm=batch_norm),
+                conv=conv_unit(widths.c3x3_reduce, widths.c3x3, 3, batch_norm=batch_norm),
+            )),
+            "5x5": nn.Sequential(OrderedDict(
+                reduce=conv_unit(in_channels, widths.c5x5_reduce, 1, batch_norm=batch_norm),
+                conv=conv_unit(widths.c5x5_reduce, widths.c5x5, 5, batch_norm=batch_norm),
+            )),
+            "pool": nn.Sequential(OrderedDict(
+                pool=nn.MaxPool2d(kernel_size=3, stride=1, padding=1),
+                project=conv_unit(in_channels, widths.pool_proj, 1, batch_norm=batch_norm),
+            )),
+        })
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, in_channels, H, W)
+        require_maps(x, self.in_channels)
+        outputs = [self.branches[name](x) for name in self.concat_order]  # each (N, c, H, W)
+        return torch.cat(outputs, dim=1)  # (N, out_channels, H, W)
+
+
+class NotesInception(Inception):
+    """The same module with the paths concatenated in the notes' order: pool, 5x5, 3x3, 1x1.
+
+    Any fixed order works, since the next layer learns which channel is which.
+    """
+
+    concat_order = tuple(reversed(BRANCHES))

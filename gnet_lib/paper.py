@@ -1,0 +1,272 @@
+"""Table 1 of "Going Deeper with Convolutions" (arXiv 1409.4842) as data.
+
+Every width of the network stands here, once. Whatever can be computed from the
+widths (the next row's input channels, the map sizes, the costs) is computed.
+
+What the paper *prints* about a row (its parameter and operation counts) is kept
+beside the rows in ``PRINTED``, as text, and is never used to compute anything.
+"""
+
+from dataclasses import dataclass, fields, replace
+from typing import Iterator, NamedTuple, Union
+
+BRANCHES = ("1x1", "3x3", "5x5", "pool")
+
+
+def require_positive_int(name: str, value: int) -> None:
+    """Raise a ``ValueError`` that names the argument unless it is a whole number of at least 1."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, but it is {value!r}")
+
+
+@dataclass(frozen=True)
+class InceptionWidths:
+    """The six numbers that describe one Inception module, named as in the paper's Table 1.
+
+    Args:
+        c1x1: output channels of the 1x1 path.
+        c3x3_reduce: channels of the 1x1 convolution in front of the 3x3 one.
+        c3x3: output channels of the 3x3 path.
+        c5x5_reduce: channels of the 1x1 convolution in front of the 5x5 one.
+        c5x5: output channels of the 5x5 path.
+        pool_proj: channels of the 1x1 convolution behind the max pooling.
+
+    Raises:
+        ValueError: if a width is not a whole number of at least 1.
+
+    Example:
+        >>> widths = InceptionWidths(64, 96, 128, 16, 32, 32)
+        >>> widths.out_channels
+        256
+    """
+
+    c1x1: int
+    c3x3_reduce: int
+    c3x3: int
+    c5x5_reduce: int
+    c5x5: int
+    pool_proj: int
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            require_positive_int(field.name, getattr(self, field.name))
+
+    @property
+    def out_channels(self) -> int:
+        """Channels that leave the reduced module: its four paths side by side."""
+        return self.c1x1 + self.c3x3 + self.c5x5 + self.pool_proj
+
+    def naive_out_channels(self, in_channels: int) -> int:
+        """Channels that leave the naive module: its pool path passes on every input channel."""
+        return self.c1x1 + self.c3x3 + self.c5x5 + in_channels
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution outside the modules; ``reduce`` is the 1x1 convolution in front, if any."""
+
+    name: str
+    kernel_size: int
+    stride: int
+    out_channels: int
+    reduce: int | None = None
+
+    def output_size(self, size: int) -> int:
+        # Padding of half the kernel: only the stride makes the map smaller.
+        padding = self.kernel_size // 2
+        return (size + 2 * padding - self.kernel_size) // self.stride + 1
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """A max pooling that halves the map.
+
+    The paper gives kernel, stride and output size only. Rounding up without padding
+    (``ceil_mode``) is one way to get 112 -> 56 -> 28 -> 14 -> 7, padding by 1 and
+    rounding down is another; the notes use the second.
+    """
+
+    name: str
+    kernel_size: int = 3
+    stride: int = 2
+    padding: int = 0
+    ceil_mode: bool = True
+
+    def output_size(self, size: int) -> int:
+        span = size + 2 * self.padding - self.kernel_size
+        if self.ceil_mode:
+            return -(-span // self.stride) + 1
+        return span // self.stride + 1
+
+
+@dataclass(frozen=True)
+class InceptionRow:
+    """One Inception module; it keeps the size of the map."""
+
+    name: str
+    widths: InceptionWidths
+
+    def output_size(self, size: int) -> int:
+        return size
+
+
+Row = Union[Convolution, MaxPool, InceptionRow]
+
+
+TABLE_1: tuple[Row, ...] = (
+    Convolution("conv1", kernel_size=7, stride=2, out_channels=64),
+    MaxPool("pool1"),
+    Convolution("conv2", kernel_size=3, stride=1, out_channels=192, reduce=64),
+    MaxPool("pool2"),
+    #                                1x1  3x3red  3x3  5x5red  5x5  pool proj
+    InceptionRow("3a", InceptionWidths(64, 96, 128, 16, 32, 32)),
+    InceptionRow("3b", InceptionWidths(128, 128, 192, 32, 96, 64)),
+    MaxPool("pool3"),
+    InceptionRow("4a", InceptionWidths(192, 96, 208, 16, 48, 64)),
+    InceptionRow("4b", InceptionWidths(160, 112, 224, 24, 64, 64)),
+    InceptionRow("4c", InceptionWidths(128, 128, 256, 24, 64, 64)),
+    InceptionRow("4d", InceptionWidths(112, 144, 288, 32, 64, 64)),
+    InceptionRow("4e", InceptionWidths(256, 160, 320, 32, 128, 128)),
+    MaxPool("pool4"),
+    InceptionRow("5a", InceptionWidths(256, 160, 320, 32, 128, 128)),
+    InceptionRow("5b", InceptionWidths(384, 192, 384, 48, 128, 128)),
+)
+"""The rows that do the work; average pooling, dropout (40 %) and the linear layer follow them."""
+
+WIDTHS: dict[str, InceptionWidths] = {
+    row.name: row.widths for row in TABLE_1 if isinstance(row, InceptionRow)
+}
+"""The nine modules by name, ``"3a"`` to ``"5b"``."""
+
+DROPOUT = 0.4
+"""Dropout in front of the last linear layer (Table 1)."""
+
+AUX_AFTER = ("4a", "4d")
+"""The modules whose outputs feed the two auxiliary classifiers (section 5)."""
+
+AUX_CHANNELS, AUX_UNITS, AUX_DROPOUT, AUX_WEIGHT = 128, 1024, 0.7, 0.3
+"""1x1 convolutions, hidden units, dropout and loss weight of an auxiliary classifier (section 5)."""
+
+
+class Printed(NamedTuple):
+    """What the paper prints about one row: output size and channels, depth, parameters, operations."""
+
+    size: int
+    channels: int
+    depth: int
+    parameters: str
+    operations: str
+
+
+PRINTED: dict[str, Printed] = {
+    "conv1": Printed(112, 64, 1, "2.7K", "34M"),
+    "pool1": Printed(56, 64, 0, "", ""),
+    "conv2": Printed(56, 192, 2, "112K", "360M"),
+    "pool2": Printed(28, 192, 0, "", ""),
+    "3a": Printed(28, 256, 2, "159K", "128M"),
+    "3b": Printed(28, 480, 2, "380K", "304M"),
+    "pool3": Printed(14, 480, 0, "", ""),
+    "4a": Printed(14, 512, 2, "364K", "73M"),
+    "4b": Printed(14, 512, 2, "437K", "88M"),
+    "4c": Printed(14, 512, 2, "463K", "100M"),
+    "4d": Printed(14, 528, 2, "580K", "119M"),
+    "4e": Printed(14, 832, 2, "840K", "170M"),
+    "pool4": Printed(7, 832, 0, "", ""),
+    "5a": Printed(7, 832, 2, "1072K", "54M"),
+    "5b": Printed(7, 1024, 2, "1388K", "71M"),
+    "avg pool": Printed(1, 1024, 0, "", ""),
+    "dropout (40%)": Printed(1, 1024, 0, "", ""),
+    "linear": Printed(1, 1000, 1, "1000K", "1M"),
+    "softmax": Printed(1, 1000, 0, "", ""),
+}
+"""The printed columns of Table 1, quoted as printed."""
+
+
+def _as_in_the_notes(row: Row) -> Row:
+    if isinstance(row, Convolution):
+        return replace(row, reduce=None)
+    if isinstance(row, MaxPool):
+        return replace(row, padding=1, ceil_mode=False)
+    return row
+
+
+NOTES_ROWS: tuple[Row, ...] = tuple(_as_in_the_notes(row) for row in TABLE_1)
+"""The rows as the notes build them: no 1x1 reduce in the stem, padded pooling."""
+
+
+class Step(NamedTuple):
+    """One row at its place in a network: what goes in and what comes out."""
+
+    row: Row
+    in_channels: int
+    in_size: int
+    out_channels: int
+    out_size: int
+
+
+def walk(
+    rows: tuple[Row, ...], in_channels: int = 3, image_size: int = 224, naive: bool = False
+) -> Iterator[Step]:
+    """Go through the rows and work out the channels and map sizes between them.
+
+    Args:
+        rows: for instance ``TABLE_1``.
+        in_channels: channels of the image.
+        image_size: height and width of the image in pixels.
+        naive: whether the modules are naive, so that their pool path widens every one.
+
+    Yields:
+        One ``Step`` a row.
+
+    Raises:
+        ValueError: if the image is too small to leave at least one pixel after every row.
+
+    Example:
+        >>> [(step.row.name, step.out_channels, step.out_size) for step in walk(TABLE_1)][-1]
+        ('5b', 1024, 7)
+    """
+    require_positive_int("in_channels", in_channels)
+    require_positive_int("image_size", image_size)
+    channels, size = in_channels, image_size
+    for row in rows:
+        out_size = row.output_size(size)
+        if out_size < 1:
+            raise ValueError(
+                f"image_size {image_size} is too small: a map of {size}x{size} reaches row "
+                f"{row.name!r}, which leaves nothing of it; use a larger image_size "
+                f"(at least {smallest_image_size(rows)})"
+            )
+        out_channels = _out_channels(row, channels, naive)
+        yield Step(row, channels, size, out_channels, out_size)
+        channels, size = out_channels, out_size
+
+
+def _out_channels(row: Row, in_channels: int, naive: bool) -> int:
+    if isinstance(row, MaxPool):
+        return in_channels
+    if isinstance(row, Convolution):
+        return row.out_channels
+    return row.widths.naive_out_channels(in_channels) if naive else row.widths.out_channels
+
+
+def smallest_image_size(rows: tuple[Row, ...], upto: str | None = None, at_least: int = 1) -> int:
+    """The smallest square image of which ``at_least`` pixels a side are left after row ``upto``.
+
+    Example:
+        >>> smallest_image_size(TABLE_1)
+        31
+    """
+    names = [row.name for row in rows]
+    last = len(rows) if upto is None else names.index(upto) + 1
+    image_size = 1
+    while _size_after(rows[:last], image_size) < at_least:
+        image_size += 1
+    return image_size
+
+
+def _size_after(rows: tuple[Row, ...], size: int) -> int:
+    for row in rows:
+        size = row.output_size(size)
+        if size < 1:
+            return 0
+    return size

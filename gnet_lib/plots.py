@@ -1,0 +1,512 @@
+"""Every figure of the book, and the one place that knows its colours, sizes and fonts.
+
+House rules: the four paths of a module have four fixed colours (safe for the colour-blind,
+after Okabe and Ito); naive is outlined, reduced is filled; things to be compared share one
+scale; labels stand beside what they name. Every function returns a matplotlib ``Figure``
+whose label is a sentence that says what the figure shows: it is the figure's alt text, and
+its numbers are computed from the same data. ``show`` puts the figure into a notebook.
+"""
+
+import base64
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import matplotlib
+import matplotlib.colors
+import matplotlib.ticker
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
+from matplotlib.ticker import FuncFormatter
+
+from gnet_lib import cost
+from gnet_lib.paper import (
+    AUX_AFTER,
+    BRANCHES,
+    TABLE_1,
+    Convolution,
+    InceptionRow,
+    InceptionWidths,
+    MaxPool,
+    Row,
+    walk,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from torch import Tensor
+
+    from gnet_lib.training import History
+
+COLOURS = {"1x1": "#0072B2", "3x3": "#D55E00", "5x5": "#009E73", "pool": "#CC79A7"}
+"""One colour a path, the same in every figure."""
+
+INK, SOFT = "#222222", "#8a8a8a"
+PLAIN = "#4a6fa5"  # for what belongs to no single path
+WIDTH = 7.2  # inches; the book's column
+
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "figure.facecolor": "white",
+    "legend.frameon": False,
+    # The same figure gives the same file, so that a change of a file is a change of a figure.
+    "svg.hashsalt": "gnet_lib",
+}
+
+
+def show(figure: Figure, image_format: str = "svg") -> None:
+    """Display a figure in a notebook, as SVG (drawings) or PNG (photographs).
+
+    Args:
+        figure: what a function of this room returned.
+        image_format: ``"svg"`` or ``"png"``.
+
+    Raises:
+        ValueError: for another format.
+    """
+    from IPython.display import display
+
+    if image_format not in ("svg", "png"):
+        raise ValueError(f"image_format must be 'svg' or 'png', but it is {image_format!r}")
+    picture = BytesIO()
+    with matplotlib.rc_context(STYLE):
+        metadata = {"Date": None} if image_format == "svg" else None
+        figure.savefig(picture, format=image_format, dpi=110, metadata=metadata)
+    if image_format == "svg":
+        mime, data = "image/svg+xml", picture.getvalue().decode("utf-8")
+    else:
+        mime, data = "image/png", base64.b64encode(picture.getvalue()).decode("ascii")
+    alt = alt_text(figure)
+    display({mime: data, "text/plain": f"Figure: {alt}"}, raw=True, metadata={"alt": alt})
+
+
+def alt_text(figure: Figure) -> str:
+    """The sentence that says what a figure of this room shows."""
+    return figure.get_label()
+
+
+def _new_figure(height: float, columns: int = 1, **options) -> tuple[Figure, "Axes"]:
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        axes = figure.subplots(1, columns, **options)
+    return figure, axes
+
+
+def _finish(figure: Figure, alt: str) -> Figure:
+    figure.set_label(alt)
+    return figure
+
+
+def _short(count: float) -> str:
+    """A count in three digits: 128049152 -> '128 M'."""
+    for unit, name in ((1e9, " G"), (1e6, " M"), (1e3, " K")):
+        if count >= unit:
+            return f"{count / unit:.3g}{name}"
+    return f"{count:g}"
+
+
+# --- diagrams ----------------------------------------------------------------------------
+
+LAYER_NAMES = {"1x1": "1×1 conv", "3x3": "3×3 conv", "5x5": "5×5 conv", "pool": "3×3 max pool"}
+
+
+def inception_diagram(in_channels: int, widths: InceptionWidths, naive: bool = False) -> Figure:
+    """One Inception module from left to right, with the number of channels on every line.
+
+    The bar on the right is the concatenated output, split in proportion to what each
+    path contributes.
+
+    Args:
+        in_channels: channels of the module's input.
+        widths: the module's widths.
+        naive: whether to draw the naive module.
+    """
+    figure, axes = _new_figure(3.2)
+    axes.set_xlim(0, 10)
+    axes.set_ylim(-0.6, 3.9)
+    axes.axis("off")
+    outputs = path_outputs(in_channels, widths, naive)
+    ends = _draw_concatenation(axes, outputs, filled=not naive)
+    _draw_box(axes, 0.75, 1.5, f"input\n{in_channels}\nchannels", INK, filled=False, size=(1.3, 1.2))
+    for y, name in zip((3, 2, 1, 0), BRANCHES):
+        layers = _path_layers(name, in_channels, widths, naive)
+        _draw_path(axes, y, layers, COLOURS[name], ends[name], filled=not naive)
+    parts = ", ".join(f"{name} {channels}" for name, channels in outputs.items())
+    return _finish(figure, (
+        f"The {'naive' if naive else 'reduced'} Inception module: {in_channels} channels enter "
+        f"four parallel paths, which put out {parts}; concatenated they are "
+        f"{sum(outputs.values())} channels."
+    ))
+
+
+def path_outputs(in_channels: int, widths: InceptionWidths, naive: bool = False) -> dict[str, int]:
+    """Channels that each path of a module puts out."""
+    pool = in_channels if naive else widths.pool_proj
+    return {"1x1": widths.c1x1, "3x3": widths.c3x3, "5x5": widths.c5x5, "pool": pool}
+
+
+def _path_layers(
+    name: str, in_channels: int, widths: InceptionWidths, naive: bool
+) -> list[tuple[str, int | None]]:
+    """The layers of one path, each with the channels written behind it (the last has none)."""
+    if naive or name == "1x1":
+        return [(LAYER_NAMES[name], None)]
+    if name == "pool":
+        return [(LAYER_NAMES["pool"], in_channels), (LAYER_NAMES["1x1"], None)]
+    reduce = widths.c3x3_reduce if name == "3x3" else widths.c5x5_reduce
+    return [(LAYER_NAMES["1x1"], reduce), (LAYER_NAMES[name], None)]
+
+
+def _draw_path(
+    axes: "Axes",
+    y: float,
+    layers: list[tuple[str, int | None]],
+    colour: str,
+    end_y: float,
+    filled: bool,
+) -> None:
+    places = (3.1, 6.3)[-len(layers):]
+    # Out of the input, straight to the height of the path, and along it.
+    points = [(1.4, 1.5 + (y - 1.5) / 4), (1.9, y), *((x, y) for x in places), (8.6, end_y)]
+    for (x0, y0), (x1, y1) in zip(points, points[1:]):
+        axes.plot((x0, x1), (y0, y1), color=colour, linewidth=1.6, zorder=1)
+    for x, (text, channels) in zip(places, layers):
+        _draw_box(axes, x, y, text, colour, filled)
+        if channels is not None:
+            axes.text((places[0] + places[1]) / 2, y + 0.08, channels, ha="center", va="bottom")
+
+
+def _draw_box(
+    axes: "Axes",
+    x: float,
+    y: float,
+    text: str,
+    colour: str,
+    filled: bool,
+    size: tuple[float, float] = (2.0, 0.56),
+) -> None:
+    width, height = size
+    axes.add_patch(FancyBboxPatch(
+        (x - width / 2, y - height / 2), width, height,
+        boxstyle="round,pad=0.02,rounding_size=0.1", linewidth=1.6, zorder=2,
+        facecolor=colour if filled else "white", edgecolor=colour,
+    ))
+    axes.text(x, y, text, ha="center", va="center", zorder=3,
+              color=_readable_on(colour) if filled else INK)
+
+
+def _readable_on(colour: str) -> str:
+    """White on the dark colours, ink on the light ones."""
+    red, green, blue = matplotlib.colors.to_rgb(colour)
+    return "white" if 0.3 * red + 0.6 * green + 0.1 * blue < 0.48 else INK
+
+
+def _draw_concatenation(axes: "Axes", outputs: dict[str, int], filled: bool) -> dict[str, float]:
+    """Draw the output as a bar of four parts; return the height at which each path ends."""
+    whole, top, ends = sum(outputs.values()), 3.4, {}
+    for name, channels in outputs.items():
+        height = 3.8 * channels / whole
+        axes.add_patch(Rectangle(
+            (8.6, top - height), 0.5, height, zorder=2, linewidth=1.6,
+            facecolor=COLOURS[name] if filled else "white", edgecolor=COLOURS[name],
+        ))
+        ends[name] = top - height / 2
+        axes.text(9.25, ends[name], channels, va="center")
+        top -= height
+    axes.text(8.85, 3.55, f"{whole} channels out", ha="center", va="bottom")
+    return ends
+
+
+def network_diagram(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224, aux: bool = True) -> Figure:
+    """A network from the image to the logits: height is map size, the number is channels.
+
+    Args:
+        rows: the table of the network.
+        image_size: height and width of the image in pixels.
+        aux: whether to mark where the auxiliary classifiers read.
+    """
+    figure, axes = _new_figure(2.9)
+    axes.axis("off")
+    steps = list(walk(rows, image_size=image_size))
+    for x, step in enumerate(steps):
+        _draw_step(axes, x, step)
+        if aux and step.row.name in AUX_AFTER:
+            axes.annotate("auxiliary\nclassifier", (x, -0.62), (x, -2.0), ha="center", va="center",
+                          fontsize=8, arrowprops={"arrowstyle": "<-", "color": INK})
+    axes.text(len(steps) - 0.3, 0, "average pool,\nlinear", va="center", fontsize=8)
+    axes.set_xlim(-0.8, len(steps) + 1.3)
+    axes.set_ylim(-2.4, 3.2)
+    modules = sum(isinstance(step.row, InceptionRow) for step in steps)
+    last = steps[-1]
+    return _finish(figure, (
+        f"The network row by row: {modules} Inception modules behind a stem, from an image of "
+        f"{image_size}x{image_size} pixels to {last.out_channels} maps of "
+        f"{last.out_size}x{last.out_size}"
+        + (f"; auxiliary classifiers read behind {' and '.join(AUX_AFTER)}." if aux else ".")
+    ))
+
+
+def _draw_step(axes: "Axes", x: int, step) -> None:
+    colour = {Convolution: INK, MaxPool: "white", InceptionRow: PLAIN}[type(step.row)]
+    height = 0.5 + 2.2 * (step.out_size / 112) ** 0.5
+    axes.add_patch(Rectangle((x - 0.36, -height / 2), 0.72, height, facecolor=colour, edgecolor=INK,
+                             linewidth=1))
+    light = isinstance(step.row, MaxPool)
+    axes.text(x, 0, step.row.name, rotation=90, ha="center", va="center", fontsize=8,
+              color=INK if light else "white")
+    axes.text(x, height / 2 + 0.1, f"{step.out_size}²\n{step.out_channels}", ha="center",
+              va="bottom", fontsize=7.5)
+
+
+# --- costs -------------------------------------------------------------------------------
+
+
+def _count_axis(axis) -> None:
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
+
+
+def _naive_and_reduced_legend(axes: "Axes", **where) -> None:
+    axes.legend(handles=[
+        Patch(facecolor="white", edgecolor=INK, label="naive (outlined)"),
+        Patch(facecolor=INK, edgecolor=INK, label="reduced (filled)"),
+    ], frameon=False, **where)
+
+
+def branch_cost_bars(in_channels: int, widths: InceptionWidths, size: int) -> Figure:
+    """Multiply-adds of each path, naive above reduced, on one scale."""
+    figure, axes = _new_figure(2.7)
+    naive = cost.inception_cost(in_channels, widths, size, naive=True)
+    reduced = cost.inception_cost(in_channels, widths, size)
+    for position, name in enumerate(BRANCHES):
+        for offset, costs, face in ((-0.2, naive, "white"), (0.2, reduced, COLOURS[name])):
+            value = costs[name].multiply_adds
+            axes.barh(position + offset, value, 0.36, color=face, edgecolor=COLOURS[name], linewidth=1.4)
+            axes.text(value, position + offset, f" {_short(value)}", va="center", fontsize=8.5)
+    axes.set_yticks(range(len(BRANCHES)), BRANCHES)
+    axes.invert_yaxis()
+    axes.set_xlabel("multiply-adds for one image")
+    _count_axis(axes.xaxis)
+    _naive_and_reduced_legend(axes, loc="lower right")
+    parts = "; ".join(
+        f"{name} {_short(naive[name].multiply_adds)} against {_short(reduced[name].multiply_adds)}"
+        for name in BRANCHES
+    )
+    return _finish(figure, f"Multiply-adds of each path, naive against reduced: {parts}.")
+
+
+def module_cost_bars() -> Figure:
+    """Multiply-adds of the paper's nine modules, naive beside reduced, on one scale."""
+    figure, axes = _new_figure(2.9)
+    frame = cost.compare_modules().drop(index="all")
+    naive, reduced = frame["naive multiply-adds"], frame["reduced multiply-adds"]
+    for position in range(len(frame)):
+        axes.bar(position - 0.2, naive.iloc[position], 0.36, color="white", edgecolor=INK, linewidth=1.2)
+        axes.bar(position + 0.2, reduced.iloc[position], 0.36, color=PLAIN, edgecolor=PLAIN)
+        ratio = naive.iloc[position] / reduced.iloc[position]
+        axes.text(position - 0.2, naive.iloc[position], f"{ratio:.1f}×", ha="center", va="bottom", fontsize=8.5)
+    axes.set_xticks(range(len(frame)), frame.index)
+    axes.set_ylabel("multiply-adds, one image")
+    _count_axis(axes.yaxis)
+    axes.legend(handles=[
+        Patch(facecolor="white", edgecolor=INK, label="naive"),
+        Patch(facecolor=PLAIN, label="reduced"),
+    ], frameon=False)
+    ratios = naive / reduced
+    return _finish(figure, (
+        f"Multiply-adds of the nine modules: naive costs {ratios.min():.1f} times "
+        f"({ratios.idxmin()}) to {ratios.max():.1f} times ({ratios.idxmax()}) the reduced module."
+    ))
+
+
+def channel_growth() -> Figure:
+    """Channels behind each module: stacked naive modules against the paper's network."""
+    figure, axes = _new_figure(2.7)
+    naive = cost.chain_naive().drop(index="all")["out_channels"]
+    steps = [step for step in walk(TABLE_1) if isinstance(step.row, InceptionRow)]
+    reduced = [step.out_channels for step in steps]
+    axes.plot(naive.index, naive, color=INK, marker="o", markerfacecolor="white")
+    axes.plot(naive.index, reduced, color=PLAIN, marker="o")
+    axes.text(len(steps) - 0.8, naive.iloc[-1], f"naive\n{naive.iloc[-1]:,}", va="center")
+    axes.text(len(steps) - 0.8, reduced[-1], f"reduced\n{reduced[-1]:,}", va="center", color=PLAIN)
+    axes.set_xlim(-0.3, len(steps) + 0.4)
+    axes.set_ylim(0)
+    axes.set_ylabel("channels")
+    axes.set_xlabel("behind module")
+    return _finish(figure, (
+        f"Channels behind each of nine stacked modules: naive grows from {naive.iloc[0]} to "
+        f"{naive.iloc[-1]:,}, reduced from {reduced[0]} to {reduced[-1]:,}."
+    ))
+
+
+def break_even_curve() -> Figure:
+    """Cost of a reduced path over the direct one, against the width of the reduction.
+
+    The horizontal axis is the reduction as a share of the input channels; the paper's
+    nine choices stand on the curves of their own module.
+    """
+    figure, axes = _new_figure(3.1)
+    for name, kernel_size in (("3x3", 3), ("5x5", 5)):
+        for step in walk(TABLE_1):
+            if not isinstance(step.row, InceptionRow):
+                continue
+            widths = step.row.widths
+            reduce, out = (
+                (widths.c3x3_reduce, widths.c3x3) if name == "3x3" else (widths.c5x5_reduce, widths.c5x5)
+            )
+            slope = 1 / out * step.in_channels / kernel_size**2 + 1
+            axes.plot((0, 1.05), (0, 1.05 * slope), color=COLOURS[name], linewidth=0.5, alpha=0.4)
+            share = reduce / step.in_channels
+            axes.plot(share, share * slope, "o", color=COLOURS[name], markersize=5)
+    axes.axhline(1, color=INK, linewidth=1)
+    axes.text(0.02, 1.02, "above this line the 1×1 convolution costs more than it saves", va="bottom")
+    axes.text(0.56, 0.9, "3×3 paths", color=COLOURS["3x3"], ha="right")
+    axes.text(0.14, 0.1, "5×5 paths", color=COLOURS["5x5"])
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1.3)
+    axes.set_xlabel("width of the reduction, as a share of the input channels")
+    axes.set_ylabel("cost over the direct path")
+    return _finish(figure, (
+        "Cost of a reduced path as a share of the direct one, against the width of the "
+        "reduction: straight lines through zero; all eighteen choices of the paper lie well "
+        "below 1, the 5x5 paths lowest."
+    ))
+
+
+def network_cost_bars() -> Figure:
+    """Where GoogLeNet's multiply-adds and parameters go: by row, the modules by path."""
+    figure, (left, right) = _new_figure(3.8, columns=2, sharey=True)
+    parts = _cost_parts()
+    for axes, measure in ((left, "multiply_adds"), (right, "parameters")):
+        for position, costs in enumerate(parts.values()):
+            start = 0
+            for name, part in costs.items():
+                value = getattr(part, measure)
+                axes.barh(position, value, 0.7, left=start, color=COLOURS.get(name, SOFT))
+                start += value
+            axes.text(start, position, f" {_short(start)}", va="center", fontsize=8)
+        axes.margins(x=0.18)
+        _count_axis(axes.xaxis)
+        axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(4))
+        axes.set_title(measure.replace("_", "-"), loc="left", fontsize=10)
+    left.set_yticks(range(len(parts)), parts)
+    left.invert_yaxis()
+    right.legend(handles=[
+        *(Patch(color=colour, label=f"{name} path") for name, colour in COLOURS.items()),
+        Patch(color=SOFT, label="no path"),
+    ], loc="upper right", fontsize=8, frameon=False)
+    rows = {row: cost.total(costs) for row, costs in parts.items()}
+    whole = cost.total(rows)
+    dearest = max(rows, key=lambda row: rows[row].multiply_adds)
+    return _finish(figure, (
+        f"Multiply-adds and parameters of GoogLeNet by row. The dearest row is {dearest} with "
+        f"{100 * rows[dearest].multiply_adds / whole.multiply_adds:.0f} % of the multiply-adds; "
+        f"the linear layer has {100 * rows['linear'].parameters / whole.parameters:.0f} % of "
+        f"the parameters."
+    ))
+
+
+def _cost_parts() -> dict[str, dict[str, cost.Cost]]:
+    """Row -> path -> cost for GoogLeNet; rows outside the modules have one part."""
+    parts = {}
+    for step in walk(TABLE_1):
+        if isinstance(step.row, InceptionRow):
+            parts[step.row.name] = cost.inception_cost(step.in_channels, step.row.widths, step.out_size)
+        elif isinstance(step.row, Convolution):
+            parts[step.row.name] = {"": cost.step_cost(step)}
+    parts["linear"] = {"": cost.network_cost()["linear"]}
+    return parts
+
+
+def latency_bars(times: dict[str, tuple[float, float]]) -> Figure:
+    """Measured time of naive and reduced modules.
+
+    Args:
+        times: module name -> (naive, reduced), both in milliseconds.
+    """
+    figure, axes = _new_figure(2.7)
+    for position, (naive, reduced) in enumerate(times.values()):
+        axes.bar(position - 0.2, naive, 0.36, color="white", edgecolor=INK, linewidth=1.2)
+        axes.bar(position + 0.2, reduced, 0.36, color=PLAIN)
+        axes.text(position, max(naive, reduced), f"{naive / reduced:.1f}×", ha="center", va="bottom",
+                  fontsize=8.5)
+    axes.set_xticks(range(len(times)), times)
+    axes.set_ylabel("milliseconds a forward pass")
+    axes.legend(handles=[
+        Patch(facecolor="white", edgecolor=INK, label="naive"),
+        Patch(facecolor=PLAIN, label="reduced"),
+    ], frameon=False)
+    # Measured times differ between runs, so the sentence leaves them out.
+    return _finish(figure, (
+        f"Measured time of one forward pass, naive beside reduced, for {len(times)} modules: "
+        "naive takes longer in every one."
+        if all(naive > reduced for naive, reduced in times.values())
+        else f"Measured time of one forward pass, naive beside reduced, for {len(times)} modules."
+    ))
+
+
+# --- data and training -------------------------------------------------------------------
+
+
+def image_grid(images: "Tensor", titles: list[str], columns: int = 10) -> Figure:
+    """Small pictures in rows, each with a title of its own.
+
+    Args:
+        images: (N, 1, H, W), grey values of any range.
+        titles: N titles.
+        columns: pictures in a row.
+
+    Raises:
+        ValueError: if there are not as many titles as images.
+    """
+    if len(images) != len(titles):
+        raise ValueError(f"titles must be {len(images)}, one an image, but there are {len(titles)}")
+    rows = -(-len(images) // columns)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 0.98 * rows * 10 / columns), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, image, title in zip(grid.flat, images, titles):
+        axes.imshow(image[0].cpu(), cmap="gray")
+        axes.set_title(title, fontsize=7, loc="center", pad=2)
+    return _finish(figure, f"{len(images)} images: {', '.join(dict.fromkeys(titles))}.")
+
+
+def learning_curves(histories: dict[str, "History"]) -> Figure:
+    """Validation accuracy and training loss, against epochs and against seconds.
+
+    Args:
+        histories: name -> what ``fit`` returned. A name with "naive" in it is drawn outlined.
+    """
+    figure, (left, right) = _new_figure(2.9, columns=2)
+    for name, history in histories.items():
+        frame = history.frame()
+        naive = "naive" in name
+        style = {
+            "color": INK if naive else PLAIN,
+            "marker": "o",
+            "markerfacecolor": "white" if naive else PLAIN,
+            "label": name,
+        }
+        left.plot(frame["epoch"], 100 * frame["validation_accuracy"].astype(float), **style)
+        right.plot(frame["seconds"].cumsum(), frame["train_loss"], **style)
+    left.set_xlabel("epoch")
+    left.set_ylabel("accuracy on held-out images, %")
+    left.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+    right.set_xlabel("seconds of training")
+    right.set_ylabel("training loss")
+    right.set_xlim(0)
+    left.legend(frameon=False)
+    return _finish(figure, (
+        f"Learning curves of {' and '.join(histories)}: accuracy by epoch on the left, "
+        "training loss by seconds on the right."
+    ))
