@@ -17,7 +17,7 @@ _ROOMS = {
     "inception": ("Inception", "NaiveInception"),
     "googlenet": ("AuxiliaryHead", "GoogLeNet", "GoogLeNetOutputs", "MiniGoogLeNet"),
     "cost": ("Cost", "compare_branches", "compare_modules", "chain_naive", "conv_cost",
-             "inception_cost", "latency_ms", "linear_cost", "network_cost", "table_1",
+             "inception_cost", "latency_ms", "linear_cost", "network_cost", "readable", "table_1",
              "torchinfo_cost", "torchinfo_layers"),
     "data": ("CLASS_NAMES", "CorruptDataError", "FashionMNIST", "ImageSet",
              "load_fashion_mnist", "shift_and_flip"),

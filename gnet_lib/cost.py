@@ -10,10 +10,10 @@ as two operations is twice as large.
 """
 
 import copy
-import statistics
 import time
 from dataclasses import dataclass
 from math import prod
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 import torch
@@ -315,6 +315,26 @@ def torchinfo_cost(model: nn.Module, input_size: tuple[int, ...]) -> Cost:
 # --- tables ------------------------------------------------------------------------------
 
 
+def readable(frame: "pandas.DataFrame") -> "pandas.DataFrame":
+    """The table as text: whole numbers with thousands separators, others to three digits.
+
+    Example:
+        >>> import pandas
+        >>> readable(pandas.DataFrame({"multiply-adds": [128049152], "share": [0.40123]}))
+          multiply-adds  share
+        0   128,049,152  0.401
+    """
+    return frame.map(_readable_value)
+
+
+def _readable_value(value) -> str:
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, Real):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return str(value)
+
+
 def compare_branches(
     in_channels: int, widths: InceptionWidths, size: int
 ) -> "pandas.DataFrame":
@@ -323,7 +343,7 @@ def compare_branches(
     Columns: parameters (with biases) and multiply-adds (of weights, one image) of both.
 
     Example:
-        >>> compare_branches(192, WIDTHS["3a"], 28).loc["module", "reduced multiply-adds"]
+        >>> int(compare_branches(192, WIDTHS["3a"], 28).loc["module", "reduced multiply-adds"])
         128049152
     """
     naive = inception_cost(in_channels, widths, size, naive=True)
@@ -418,25 +438,29 @@ def table_1() -> "pandas.DataFrame":
 
 @torch.inference_mode()
 def latency_ms(model: nn.Module, batch: torch.Tensor, repeats: int = 20) -> float:
-    """Median time of one forward pass in evaluation mode, in milliseconds.
+    """Time of one forward pass in evaluation mode, in milliseconds: the fastest of several.
 
-    The model's mode is restored. Two passes that are not timed come first, since the
-    first ones also pay for memory and for choosing kernels.
+    The fastest pass is the one that other programs disturbed least. Two passes that are
+    not timed come first, since those also pay for memory and for choosing kernels. The
+    model's mode is restored.
 
     Args:
         model: the network.
         batch: its input, on the same device as the model.
         repeats: number of timed passes.
+
+    Raises:
+        ValueError: if ``repeats`` is not a whole number of at least 1.
     """
     require_positive_int("repeats", repeats)
     modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
-        times = [_time_once(model, batch) for _ in range(repeats + 2)][2:]
+        times = [_time_once(model, batch) for _ in range(repeats + 2)]
     finally:
         for module, mode in modes.items():
             module.training = mode
-    return 1000 * statistics.median(times)
+    return 1000 * min(times[2:])
 
 
 def _time_once(model: nn.Module, batch: torch.Tensor) -> float:

@@ -1,0 +1,332 @@
+"""Tests of `python -m gnet_lib`, the environment check.
+
+One test runs it for real. The others break one thing each and read the lines.
+"""
+
+import platform
+import re
+import subprocess
+import sys
+import tomllib
+import warnings
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from torch import nn
+
+import gnet_lib.data
+import gnet_lib.googlenet
+import gnet_lib.training
+from gnet_lib import __main__ as check
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def quick_and_offline(monkeypatch, tmp_path):
+    """No network, no data of this computer, and a training step that takes no time."""
+    monkeypatch.delenv("GNET_DATA", raising=False)
+    for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.setattr(gnet_lib.data, "DEBIAN_FOLDER", tmp_path / "debian")
+    monkeypatch.setattr(gnet_lib.data, "_mirrors", lambda: ["http://127.0.0.1:9/"])
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setattr(check, "TRAINING_STEPS", 3)
+    monkeypatch.setattr(check, "TRAINING_IMAGES", 20)
+    monkeypatch.setattr(gnet_lib.training, "pick_device", lambda: torch.device("cpu"))
+
+
+class TinyNetwork(nn.Module):
+    """Takes the place of MiniGoogLeNet where its speed is not the question."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(28 * 28, 10))
+
+    def forward(self, images):
+        return self.layers(images)
+
+
+@pytest.fixture
+def tiny_network(monkeypatch):
+    monkeypatch.setattr(gnet_lib.googlenet, "MiniGoogLeNet", TinyNetwork)
+
+
+def run(capsys) -> tuple[int, list[str]]:
+    status = check.main()
+    return status, capsys.readouterr().out.splitlines()
+
+
+def lines_with(lines: list[str], mark: str) -> list[str]:
+    return [line for line in lines if line.startswith(mark)]
+
+
+def assert_only_problem(capsys, problem: str, to_do: str) -> list[str]:
+    """There is one problem; these expressions fit it and the advice below it."""
+    status, lines = run(capsys)
+    assert status == 1
+    (line,) = lines_with(lines, "[problem]")
+    assert re.search(problem, line), line
+    advice = lines[lines.index(line) + 1]
+    assert advice.strip().startswith("what to do: ")
+    assert re.search(to_do, advice), advice
+    assert lines[-1] == (
+        "One problem: do what the lines above say, then run python -m gnet_lib again."
+    )
+    return lines
+
+
+# ------------------------------------------------------------------ all is well
+
+
+def test_real_run(monkeypatch):
+    monkeypatch.undo()  # the data of this computer
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if gnet_lib.data.load_fashion_mnist(download=False, quiet=True).is_sample:
+            pytest.fail(
+                "This test needs the real Fashion-MNIST files. Install them with `make "
+                "data` or `sudo apt-get install dataset-fashion-mnist`, or put them into "
+                "a folder and name it in the environment variable GNET_DATA."
+            )
+    done = subprocess.run(
+        [sys.executable, "-m", "gnet_lib"],
+        capture_output=True,
+        text=True,
+        cwd=REPOSITORY,
+        timeout=120,
+    )
+    lines = done.stdout.splitlines()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    oks = lines_with(lines, "[ok]")
+    assert f"[ok]       Python {platform.python_version()}" in oks
+    assert f"[ok]       torch {torch.__version__}" in oks
+    for name in ("torchvision", "torchinfo", "matplotlib", "pandas", "tqdm", "device"):
+        assert any(line.startswith(f"[ok]       {name} ") for line in oks), name
+    assert any("data: Real Fashion-MNIST, MD5 verified" in line for line in oks), lines
+    (training,) = [line for line in oks if "training" in line]
+    found = re.search(r"fell from ([\d.]+) to ([\d.]+) in \d+ steps, [\d,]+ images/s", training)
+    assert 1.5 < float(found[1]) < 3.5  # about log(10) = 2.3 before training
+    assert float(found[2]) < float(found[1])
+    assert lines[-1] == "Everything works: the book's chapters will run on this computer."
+
+
+def test_sample_is_a_note_and_no_problem(capsys, tiny_network):
+    status, lines = run(capsys)
+    assert status == 0
+    notes = lines_with(lines, "[note]")
+    assert "Only the SAMPLE" in notes[0] and "the download failed" in notes[0]
+    assert "sudo apt-get install dataset-fashion-mnist" in notes[1]
+    assert len(notes) == 2
+    assert lines[-1].startswith("Everything works")
+
+
+# --------------------------------------------------------------------- packages
+
+
+def test_old_python(capsys, monkeypatch, tiny_network):
+    monkeypatch.setattr(check, "OLDEST_PYTHON", (9, 1))
+    version = re.escape(platform.python_version())
+    assert_only_problem(capsys, f"Python {version} is too old", r"install Python 9\.1")
+
+
+@pytest.mark.parametrize("name", list(check.OLDEST_VERSIONS))
+def test_missing_package(capsys, monkeypatch, name):
+    real_import = check.importlib.import_module
+
+    def without_it(wanted):
+        if wanted == name:
+            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+        return real_import(wanted)
+
+    monkeypatch.setattr(check.importlib, "import_module", without_it)
+    # these two are always installed together, because they must match
+    pair = ("torch", "torchvision")
+    to_install = " ".join(pair) if name in pair else name
+    lines = assert_only_problem(
+        capsys, f"{name} is not installed", f"pip install {to_install}$"
+    )
+    # what needs the packages is not tried, and the check says so
+    assert "[note]     device, data and training are checked when this is solved" in lines
+    assert not any("training: " in line for line in lines)
+
+
+def test_no_torch_at_all_is_no_traceback():
+    # in a process of its own, because this one has imported torch long ago
+    code = (
+        "import runpy, sys; sys.modules['torch'] = None; "
+        "runpy.run_module('gnet_lib', run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY
+    )
+    assert done.returncode == 1
+    assert "[problem]  torch is not installed" in done.stdout
+    assert done.stderr == ""
+
+
+def test_package_that_lacks_a_package_of_its_own(capsys, monkeypatch, tmp_path):
+    (tmp_path / "torchinfo.py").write_text("import something_it_needs\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torchinfo", raising=False)
+    assert_only_problem(
+        capsys, "something_it_needs is not installed", "pip install something_it_needs"
+    )
+
+
+def test_old_package(capsys, monkeypatch):
+    old = ModuleType("torchinfo")
+    old.__version__ = "1.7.9"
+    monkeypatch.setitem(sys.modules, "torchinfo", old)
+    assert_only_problem(
+        capsys,
+        r"torchinfo 1\.7\.9 is too old \(1\.8 is needed\)",
+        'pip install --upgrade "torchinfo>=1.8"',
+    )
+
+
+@pytest.mark.parametrize(
+    "version, oldest, is_enough",
+    [
+        ("2.14.1+cu130", "2.6", True),  # 14 is more than 6
+        ("2.6", "2.6", True),
+        ("2.5.9", "2.6", False),
+        ("10.0", "2.6", True),
+        ("1.26.4", "2", False),
+    ],
+)
+def test_versions_compare_as_numbers(version, oldest, is_enough):
+    assert (check._as_numbers(version) >= check._as_numbers(oldest)) is is_enough
+
+
+def test_torchvision_that_does_not_match_at_its_import(capsys, monkeypatch, tmp_path):
+    package = tmp_path / "torchvision"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "raise RuntimeError('operator torchvision::nms does not exist')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+        monkeypatch.delitem(sys.modules, name)
+    assert_only_problem(
+        capsys,
+        r"torchvision cannot be used \(operator torchvision::nms does not exist\)",
+        "same place.*pip install --force-reinstall torch torchvision.*CPU build",
+    )
+
+
+def test_torchvision_that_does_not_match_in_use(capsys, monkeypatch):
+    import torchvision
+
+    def fails(*arguments, **options):
+        raise RuntimeError("Couldn't load custom C++ ops.\nThis can happen if ...")
+
+    monkeypatch.setattr(torchvision.ops, "nms", fails)
+    assert_only_problem(
+        capsys, r"torchvision cannot be used \(Couldn't load custom C\+\+ ops\.\)", "same place"
+    )
+
+
+def test_package_whose_library_cannot_be_loaded(capsys, monkeypatch):
+    def broken(name):
+        raise OSError("libcudart.so: cannot open shared object file")
+
+    monkeypatch.setattr(check.importlib, "import_module", broken)
+    status, lines = run(capsys)
+    assert status == 1
+    assert len(lines_with(lines, "[problem]")) == len(check.OLDEST_VERSIONS)
+    assert "[problem]  torch cannot be used (libcudart.so" in "\n".join(lines)
+    assert lines[-1].startswith(f"{len(check.OLDEST_VERSIONS)} problems: ")
+
+
+def test_bounds_are_those_of_the_package():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    bounds = dict(line.split(">=") for line in project["dependencies"])
+    assert bounds == check.OLDEST_VERSIONS
+    oldest_python = ".".join(map(str, check.OLDEST_PYTHON))
+    assert project["requires-python"] == f">={oldest_python}"
+
+
+# ------------------------------------------------------- device, data, training
+
+
+def test_device_says_which_and_why(capsys, monkeypatch):
+    check.check_device()
+    assert re.search(
+        r"device cpu \(no usable GPU was found; \d+ processor threads", capsys.readouterr().out
+    )
+    monkeypatch.setattr(gnet_lib.training, "pick_device", lambda: torch.device("mps"))
+    check.check_device()
+    assert "device mps (the GPU of this Apple computer)" in capsys.readouterr().out
+    monkeypatch.setattr(gnet_lib.training, "pick_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Example GPU")
+    check.check_device()
+    assert "device cuda (an NVIDIA or AMD GPU: Example GPU)" in capsys.readouterr().out
+
+
+def test_warning_of_the_device_is_a_note_shown_once(capsys, monkeypatch, tiny_network):
+    def falls_back():
+        warnings.warn("the GPU does not answer")
+        return torch.device("cpu")
+
+    monkeypatch.setattr(gnet_lib.training, "pick_device", falls_back)
+    status, lines = run(capsys)
+    assert status == 0
+    assert lines.count("[note]     the GPU does not answer") == 1
+
+
+def test_named_folder_without_data(capsys, monkeypatch, tmp_path, tiny_network):
+    monkeypatch.setenv("GNET_DATA", str(tmp_path / "absent"))
+    assert_only_problem(
+        capsys,
+        "Fashion-MNIST cannot be loaded",
+        "GNET_DATA must name a folder with the four files.*unset the environment variable",
+    )
+
+
+def test_damaged_data(capsys, monkeypatch, tmp_path, tiny_network):
+    monkeypatch.setenv("GNET_DATA", str(tmp_path))
+    for name in gnet_lib.data.FULL_MD5:
+        (tmp_path / f"{name}.gz").write_bytes(b"damaged")
+    assert_only_problem(
+        capsys, "Fashion-MNIST cannot be loaded", "is damaged: .* Put a fresh copy"
+    )
+
+
+class NotANumber(TinyNetwork):
+    def forward(self, images):
+        return super().forward(images) * float("nan")
+
+
+class LearnsNothing(TinyNetwork):
+    def forward(self, images):
+        return super().forward(images) * 0
+
+
+class OutOfMemory(TinyNetwork):
+    def forward(self, images):
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2 GiB")
+
+
+@pytest.mark.parametrize(
+    "network, problem, to_do",
+    [
+        (NotANumber, "did not learn: its loss went from nan to nan", "calculates wrongly"),
+        (LearnsNothing, r"loss went from 2\.303 to 2\.303 in 3 steps", "calculates wrongly"),
+        (OutOfMemory, r"stopped \(CUDA out of memory\.\)", "close other programs"),
+    ],
+)
+def test_training_that_fails(capsys, monkeypatch, network, problem, to_do):
+    monkeypatch.setattr(gnet_lib.googlenet, "MiniGoogLeNet", network)
+    assert_only_problem(capsys, problem, to_do)
+
+
+def test_training_stops_early_on_a_slow_computer(monkeypatch, tiny_network):
+    monkeypatch.setattr(check, "TRAINING_STEPS", 1000)
+    monkeypatch.setattr(check, "TRAINING_SECONDS", 0)
+    losses, images_per_second = check._train_briefly()
+    assert len(losses) == 3  # two steps, so that there is something to compare
+    assert images_per_second > 0
