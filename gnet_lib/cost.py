@@ -11,6 +11,8 @@ as two operations is twice as large.
 
 import copy
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from numbers import Integral, Real
@@ -22,7 +24,6 @@ from torch import nn
 from gnet_lib.paper import (
     PRINTED,
     TABLE_1,
-    WIDTHS,
     AUX_AFTER,
     AUX_CHANNELS,
     AUX_UNITS,
@@ -440,9 +441,10 @@ def table_1() -> "pandas.DataFrame":
 def latency_ms(model: nn.Module, batch: torch.Tensor, repeats: int = 20) -> float:
     """Time of one forward pass in evaluation mode, in milliseconds: the fastest of several.
 
-    The fastest pass is the one that other programs disturbed least. Two passes that are
-    not timed come first, since those also pay for memory and for choosing kernels. The
-    model's mode is restored.
+    The fastest pass is the one that other programs disturbed least. On a CPU one thread
+    computes, because several would also wait for each other. Two passes that are not
+    timed come first, since those also pay for memory and for choosing kernels. The
+    model's mode and the number of threads are restored.
 
     Args:
         model: the network.
@@ -453,14 +455,26 @@ def latency_ms(model: nn.Module, batch: torch.Tensor, repeats: int = 20) -> floa
         ValueError: if ``repeats`` is not a whole number of at least 1.
     """
     require_positive_int("repeats", repeats)
-    modes = {module: module.training for module in model.modules()}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with evaluation_mode(model):
+            times = [_time_once(model, batch) for _ in range(repeats + 2)]
+    finally:
+        torch.set_num_threads(threads)
+    return 1000 * min(times[2:])
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put a model in evaluation mode for the length of a ``with`` block."""
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
-        times = [_time_once(model, batch) for _ in range(repeats + 2)]
+        yield
     finally:
-        for module, mode in modes.items():
-            module.training = mode
-    return 1000 * min(times[2:])
+        for module, training in modes:
+            module.training = training
 
 
 def _time_once(model: nn.Module, batch: torch.Tensor) -> float:

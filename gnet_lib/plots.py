@@ -77,16 +77,29 @@ def show(figure: Figure, image_format: str = "svg") -> None:
 
     if image_format not in ("svg", "png"):
         raise ValueError(f"image_format must be 'svg' or 'png', but it is {image_format!r}")
-    picture = BytesIO()
-    with matplotlib.rc_context(STYLE):
-        metadata = {"Date": None} if image_format == "svg" else None
-        figure.savefig(picture, format=image_format, dpi=110, metadata=metadata)
     if image_format == "svg":
-        mime, data = "image/svg+xml", picture.getvalue().decode("utf-8")
+        mime, data = "image/svg+xml", svg_bytes(figure).decode("utf-8")
     else:
-        mime, data = "image/png", base64.b64encode(picture.getvalue()).decode("ascii")
+        mime, data = "image/png", base64.b64encode(png_bytes(figure)).decode("ascii")
     alt = alt_text(figure)
     display({mime: data, "text/plain": f"Figure: {alt}"}, raw=True, metadata={"alt": alt})
+
+
+def svg_bytes(figure: Figure) -> bytes:
+    """A figure as the content of an SVG file; the same figure gives the same bytes."""
+    return _rendered(figure, "svg", metadata={"Date": None})
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """A figure as the content of a PNG file."""
+    return _rendered(figure, "png", dpi=110)
+
+
+def _rendered(figure: Figure, image_format: str, **options) -> bytes:
+    picture = BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(picture, format=image_format, **options)
+    return picture.getvalue()
 
 
 def alt_text(figure: Figure) -> str:

@@ -19,8 +19,8 @@ import time
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
+from gnet_lib.cost import evaluation_mode
 from gnet_lib.data import ImageSet, batches
 
 DEVICES = ("cuda", "mps", "cpu")
@@ -232,18 +233,6 @@ def evaluate(
             loss_sum += F.cross_entropy(logits, labels, reduction="sum").item()
             correct += _count_correct(logits, labels)
     return Evaluation(loss_sum / len(image_set), correct / len(image_set), len(image_set))
-
-
-@contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put a model in evaluation mode for the length of a ``with`` block."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def _count_correct(logits: Tensor, labels: Tensor) -> int:

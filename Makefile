@@ -1,0 +1,68 @@
+# Everything a reader or author of the book does, from one place. `make` alone lists it.
+# Nothing here changes a tracked file, except `make refresh` and `make repository`.
+
+PYTHON ?= python3
+PORT ?= 8000
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+HTML := _build/html/index.html
+
+# The same in every run: hashing of strings, figures drawn without a screen.
+export PYTHONHASHSEED := 0
+.DEFAULT_GOAL := help
+.PHONY: help setup book test data refresh serve repository clean
+
+help:  ## list the commands
+	@echo "GoogLeNet, from the Inside"
+	@echo
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' \
+	  | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+setup: $(READY)  ## create .venv with everything the book and its tests need
+
+# The mark is written last: an interrupted installation has none and is finished by the next run.
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Python 3.11 or newer is needed, but '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo 'not there'). Name another: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "'$(PYTHON)' cannot make virtual environments. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@rm -f $(READY)
+	@$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing into $(VENV). The first time this takes some minutes: torch is large."
+	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt -e .
+	@touch $(READY)
+
+# Always from nothing: an incremental build hides the warnings of pages it does not read again.
+book: $(READY)  ## build the book from nothing, warnings as errors
+	@rm -rf _build
+	$(BIN)/jupyter-book build . -W -n --keep-going --quiet
+	@echo
+	@echo "The book is ready: open $(HTML) in a browser, or run: make serve"
+
+# One thread a process: two workers with two threads each would fight for two cores, and the
+# chapters would take many times as long.
+test: export OMP_NUM_THREADS := 1
+test: data  ## run all tests, then execute all notebooks and compare
+	$(BIN)/python -m pytest --doctest-modules gnet_lib tests
+	$(BIN)/python -m pytest --nbval --nbval-current-env book/ -n $(WORKERS) --dist loadscope \
+	  --nbval-sanitize-with tests/nbval_sanitize.cfg
+
+data: $(READY)  ## find Fashion-MNIST, or download it
+	@$(BIN)/python tools/find_data.py
+
+refresh: $(READY)  ## execute notebooks in place and tidy them (NOTEBOOK=book/...ipynb: only that one)
+	@$(BIN)/python tools/refresh.py $(NOTEBOOK)
+
+serve:  ## show the built book at http://127.0.0.1:8000 (PORT=...: another port)
+	@test -f $(HTML) || { echo "There is no built book yet. Run first: make book"; exit 1; }
+	@$(BIN)/python tools/serve.py $(PORT)
+
+repository: $(READY)  ## write the public repository's address everywhere (REPO=owner/name)
+	@$(BIN)/python tools/repository.py $(REPO)
+
+clean:  ## delete the built book and the environment
+	rm -rf _build $(VENV) build *.egg-info .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,51 @@
+"""The book's own Sphinx extension: pages that ask no other host for anything.
+
+jupyter-book always loads sphinx-thebe, which adds its script twice to every page, the
+address of a package network, and a block that names somebody's Binder repository. The
+book runs no code in the browser, so all of it leaves again here.
+"""
+
+from docutils import nodes
+
+THEBE_MARKS = ("thebe", "THEBE", "kernelName")
+
+
+def is_thebe(text: str) -> bool:
+    """Whether a script, a file name or a raw block belongs to thebe."""
+    return any(mark in text for mark in THEBE_MARKS)
+
+
+def drop_thebe_files(app, pagename, templatename, context, doctree):
+    """Take thebe's scripts and styles off the page's list of files."""
+    for kind in ("script_files", "css_files"):
+        kept = []
+        for entry in context.get(kind, []):
+            filename = str(getattr(entry, "filename", entry) or "")
+            body = str(getattr(entry, "attributes", {}).get("body") or "")
+            if not is_thebe(filename) and not is_thebe(body):
+                kept.append(entry)
+        context[kind] = kept
+
+
+def drop_thebe_nodes(app, doctree, docname):
+    """Take thebe's raw HTML blocks out of the page."""
+    for node in list(doctree.findall(nodes.raw)):
+        text = node.astext()
+        is_configuration = "text/x-thebe-config" in text or text.startswith("<script>kernelName")
+        if is_configuration and node.parent is not None:
+            node.parent.remove(node)
+
+
+def drop_thebe_copies(app, exception):
+    """Delete the script and style that sphinx-thebe copied into the built book."""
+    if exception is None and app.builder.format == "html":
+        for path in app.outdir.glob("_static/**/*thebe*"):
+            path.unlink()
+
+
+def setup(app):
+    """Register after sphinx-thebe (priority above 500), so that there is something to drop."""
+    app.connect("html-page-context", drop_thebe_files, priority=900)
+    app.connect("doctree-resolved", drop_thebe_nodes, priority=900)
+    app.connect("build-finished", drop_thebe_copies, priority=900)
+    return {"version": "1.0", "parallel_read_safe": True, "parallel_write_safe": True}

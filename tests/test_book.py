@@ -1,0 +1,237 @@
+"""The built book: it builds from nothing without a warning, and its pages are whole.
+
+Each check of a page is a function that returns complaints, and is tried on a spoilt page.
+"""
+
+import re
+import resource
+import shutil
+import subprocess
+import sys
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from conftest import ROOT
+from repository import PLACEHOLDER, current
+
+BUILD_LIMIT_SECONDS = 30
+SOURCES = ("_config.yml", "_toc.yml", "book")
+MATHJAX = (ROOT / "book/_static/mathjax/tex-chtml.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory):
+    """(folder of the pages, processor seconds): the book built from nothing, warnings as errors."""
+    folder = tmp_path_factory.mktemp("book")
+    for name in SOURCES:
+        copier = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copier(ROOT / name, folder / name)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", "-W", "-n", "--keep-going"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return folder / "_build/html", after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+@pytest.fixture(scope="module")
+def html(build):
+    return build[0]
+
+
+@pytest.fixture(scope="module")
+def pages(html):
+    """Every page of the book, parsed, by its path below the folder of pages."""
+    return {str(path.relative_to(html)): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in sorted(html.rglob("*.html")) if "_static" not in path.parts}
+
+
+def contents():
+    """The pages that the table of contents names."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    return [toc["root"]] + [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+
+
+# --- checks of one page ---------------------------------------------------------------
+
+# Elements whose address the browser fetches by itself when it opens the page.
+FETCHED = (("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("video", "src"), ("embed", "src"), ("object", "data"))
+FETCHED_LINKS = {"stylesheet", "icon", "shortcut icon", "preload", "prefetch", "preconnect", "dns-prefetch", "modulepreload", "manifest"}
+
+
+def is_elsewhere(address):
+    """Whether an address names a host (data: addresses and relative paths do not)."""
+    return bool(re.match(r"(https?:|wss?:)?//", address.strip()))
+
+
+def requests_elsewhere(page):
+    """What the page would fetch from another host on its own."""
+    found = [element[name] for tag, name in FETCHED for element in page.find_all(tag) if is_elsewhere(element.get(name) or "")]
+    for link in page.find_all("link", href=True):
+        if " ".join(link.get("rel", [])) in FETCHED_LINKS and is_elsewhere(link["href"]):
+            found.append(link["href"])
+    styles = [style.get_text() for style in page.find_all("style")] + [element["style"] for element in page.find_all(style=True)]
+    return found + [address for style in styles for address in style_requests(style)]
+
+
+def style_requests(css):
+    """What a style sheet fetches from another host: url(...), @import, fonts."""
+    css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
+    addresses = re.findall(r"""url\(\s*["']?([^"')]+)""", css) + re.findall(r"""@import\s+["']([^"']+)""", css)
+    return [address for address in addresses if is_elsewhere(address)]
+
+
+def traces_of_thebe(page):
+    """Scripts that our extension takes out."""
+    return [str(script)[:80] for script in page.find_all("script") if re.search("thebe|kernelName", str(script), re.IGNORECASE)]
+
+
+def pictures_without_words(page):
+    """Pictures in the text whose alternative text is missing, a path or a file's name."""
+    article = page.find("article") or page
+    texts = [image.get("alt", "").strip() for image in article.find_all("img")]
+    return [text or "(none)" for text in texts if len(text.split()) < 3 or re.search(r"_images|\.(png|svg|jpe?g)$", text)]
+
+
+def readable_text(page):
+    """The article's text as a reader sees it, without code and mathematics."""
+    article = BeautifulSoup(str(page.find("article") or page), "html.parser")
+    for element in article.find_all(["script", "style", "pre", "code", "svg"]) + article.select(".math"):
+        element.replace_with(" ")
+    return article.get_text()
+
+
+def raw_markup(page):
+    """Mathematics, roles or Markdown that reached the reader unrendered."""
+    text = readable_text(page)
+    patterns = (r"\$[A-Za-z\\][^$\n]{0,80}\$", r"\$\$", r"\\(?:frac|times|text|begin|cdot)\b", r"\{[a-z]+(?::[a-z]+)?\}", r"\*\*[^*\n]+\*\*", r"^:{3,}", r"```")
+    return [found[0] for pattern in patterns for found in re.finditer(pattern, text, re.MULTILINE)]
+
+
+def empty_numbers(page):
+    """Cells and outputs that say nan."""
+    cells = [cell.get_text().strip() for cell in page.find_all("td")]
+    outputs = [output.get_text() for output in page.select(".cell_output")]
+    return [text for text in cells if text.lower() in ("nan", "nat")] + [found for text in outputs for found in re.findall(r"\bnan\b", text, re.IGNORECASE)]
+
+
+def autoloaded_macros():
+    """Macros that MathJax would fetch from a file that we do not carry along."""
+    table = re.search(r"autoload:\(0,\w+\.expandable\)\(\{(.*?)\}\)", MATHJAX)[1]
+    return set(re.findall(r'"(\w+)"', table)) | set(re.findall(r"(\w+):\[\"\1\"", table))
+
+
+def unknown_mathematics(page):
+    """TeX macros and environments that our MathJax prints in red instead of setting them."""
+    tex = " ".join(element.get_text() for element in page.select(".math"))
+    names = set(re.findall(r"\\([A-Za-z]+)", tex)) | set(re.findall(r"\\begin\{([A-Za-z]+)\*?\}", tex))
+    return sorted(name for name in names if name in autoloaded_macros() or not re.search(rf'[{{,]"?{name}"?:', MATHJAX))
+
+
+def elsewhere_repository(page):
+    """Links to jupyter-book's own repository, or to nobody's, instead of ours."""
+    wrong = ["executablebooks"] + ([f"github.com/{PLACEHOLDER}"] if current() == PLACEHOLDER else [])
+    return [link["href"] for link in page.find_all("a", href=True) if any(word in link["href"] for word in wrong)]
+
+
+CHECKS = [requests_elsewhere, traces_of_thebe, pictures_without_words, raw_markup, empty_numbers, unknown_mathematics, elsewhere_repository]
+
+
+# --- the book -------------------------------------------------------------------------
+
+
+def test_every_page_is_there(pages):
+    assert set(pages) >= {f"{name}.html" for name in contents()} | {"index.html", "search.html"}
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_pages(pages, check):
+    complaints = {name: check(page) for name, page in pages.items()}
+    assert not {name: found for name, found in complaints.items() if found}
+
+
+def test_style_sheets_ask_no_other_host(html):
+    sheets = list(html.rglob("*.css"))
+    assert sheets
+    assert not {sheet.name: found for sheet in sheets if (found := style_requests(sheet.read_text(encoding="utf-8")))}
+
+
+def test_links_and_files_of_pages_exist(html, pages):
+    missing = []
+    for name, page in pages.items():
+        addresses = [element[attribute] for attribute in ("href", "src") for element in page.find_all(**{attribute: True})]
+        for address in addresses:
+            parts = urlsplit(address)
+            if parts.scheme or parts.netloc:
+                continue
+            path = (html / name).parent / unquote(parts.path) if parts.path else html / name
+            target = pages.get(str(path.resolve().relative_to(html.resolve()))) if path.suffix == ".html" else None
+            # "#" alone is the top; the theme's buttons use it.
+            if not path.exists() or (target and parts.fragment and not target.find(id=unquote(parts.fragment))):
+                missing.append(f"{name}: {address}")
+    assert not missing
+
+
+def test_mathematics_has_its_script_and_fonts(html, pages):
+    scripts = {script["src"].partition("?")[0] for page in pages.values() for script in page.find_all("script", src=True) if "mathjax" in script["src"]}
+    assert scripts == {"../_static/mathjax/tex-chtml.js"}
+    fonts = html / "_static/mathjax/output/chtml/fonts/woff-v2"
+    named = set(re.findall(r"%%URL%%/(MathJax_[\w-]+\.woff)", MATHJAX))
+    assert named and not {name for name in named if not (fonts / name).is_file()}
+
+
+def test_thebe_is_not_copied_either(html):
+    assert not list((html / "_static").rglob("*thebe*"))
+
+
+def test_build_is_fast(build):
+    assert build[1] < BUILD_LIMIT_SECONDS, f"the build took {build[1]:.0f} processor seconds"
+
+
+# --- each check must be able to complain ----------------------------------------------
+
+SPOILT = [
+    (requests_elsewhere, '<script src="https://cdn.example.org/mathjax.js"></script>'),
+    (requests_elsewhere, '<script src="//cdn.example.org/mathjax.js"></script>'),
+    (requests_elsewhere, '<link rel="stylesheet" href="https://fonts.example.org/a.css">'),
+    (requests_elsewhere, '<link rel="preload" href="https://fonts.example.org/a.woff2">'),
+    (requests_elsewhere, '<img src="https://img.example.org/badge.svg" alt="a badge of ours">'),
+    (requests_elsewhere, "<style>@import 'https://fonts.example.org/a.css';</style>"),
+    (requests_elsewhere, '<p style="background: url(https://img.example.org/a.png)"></p>'),
+    (traces_of_thebe, '<script async="async" src="_static/sphinx-thebe.js"></script>'),
+    (traces_of_thebe, "<script>kernelName = 'python3'</script>"),
+    (pictures_without_words, '<img src="a.svg">'),
+    (pictures_without_words, '<img src="a.svg" alt="../_images/a.svg">'),
+    (pictures_without_words, '<img src="a.svg" alt="Figure">'),
+    (raw_markup, "<p>costs $k^2$ times</p>"),
+    (raw_markup, "<summary>\\frac{1}{2}</summary>"),
+    (raw_markup, "<p>see {numref}<code>fig</code></p>"),
+    (raw_markup, "<p>**Predict.** How many?</p>"),
+    (empty_numbers, "<table><tr><td>NaN</td></tr></table>"),
+    (empty_numbers, '<div class="cell_output"><pre>loss nan</pre></div>'),
+    (unknown_mathematics, '<span class="math">\\(\\multiplyadds\\)</span>'),
+    (unknown_mathematics, '<span class="math">\\(\\cancel{x}\\)</span>'),
+    (unknown_mathematics, '<div class="math">\\begin{equations}x\\end{equations}</div>'),
+    (elsewhere_repository, '<a href="https://mybinder.org/v2/gh/executablebooks/jupyter-book/master">Binder</a>'),
+]
+
+SOUND = """
+<article><p>It costs $5 and $6, <code>{numref}</code>, see <a href="https://arxiv.org/abs/1409.4842">the paper</a>.</p>
+<img src="a.svg" alt="Four bars, one for each path."><table><tr><td>1</td></tr></table>
+<div class="math">\\[\\begin{aligned} M &amp;= H \\, W \\times \\frac{k^2}{2} \\cdot C_\\text{in} \\end{aligned}\\]</div></article>
+"""
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_sound_page_has_no_fault(check):
+    assert check(BeautifulSoup(SOUND, "html.parser")) == []
+
+
+@pytest.mark.parametrize("check, page", SPOILT)
+def test_check_notices(check, page):
+    assert check(BeautifulSoup(page, "html.parser"))
+
+
+def test_every_check_is_tried():
+    assert {check for check, _ in SPOILT} == set(CHECKS)

@@ -1,0 +1,321 @@
+"""Tests of gnet_lib.inception.
+
+Truth from outside: channel counts from the printed table, and the same modules written
+again with torch's functions alone.
+"""
+
+import re
+
+import pytest
+import torch
+import torch.nn.functional as F
+from gnet_lib import Inception, InceptionWidths, NaiveInception
+from gnet_lib.inception import NotesInception, conv_unit
+from test_paper import MODULES
+from torch import nn
+
+SMALL = InceptionWidths(c1x1=3, c3x3_reduce=2, c3x3=5, c5x5_reduce=4, c5x5=7, pool_proj=6)
+IN_CHANNELS = 9
+BOTH = pytest.mark.parametrize("kind", [NaiveInception, Inception])
+NORMALISED_OR_NOT = pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch_norm"])
+
+
+@pytest.fixture(autouse=True)
+def fixed_random_numbers():
+    torch.manual_seed(0)
+
+
+def leaves_at_work(model: nn.Module, *inputs: torch.Tensor) -> list[nn.Module]:
+    """The layers in the order in which a forward pass uses them."""
+    used, hooks = [], []
+    for module in model.modules():
+        if not list(module.children()):
+            hooks.append(module.register_forward_hook(lambda layer, *_: used.append(layer)))
+    with torch.no_grad():
+        model(*inputs)
+    for hook in hooks:
+        hook.remove()
+    return used
+
+
+def randomise_normalisation(module: nn.Module) -> None:
+    """Give batch normalisation statistics and weights that are not 0 and 1."""
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            for tensor in (layer.running_var, layer.weight.data):
+                tensor.uniform_(0.5, 2)
+            for tensor in (layer.running_mean, layer.bias.data):
+                tensor.uniform_(-1, 1)
+
+
+# --- the modules written again -----------------------------------------------------------
+
+
+def conv_by_hand(x: torch.Tensor, unit: nn.Module, side: int) -> torch.Tensor:
+    """What a unit must compute: its convolution, its normalisation if any, ReLU."""
+    assert unit.conv.weight.shape[1:] == (x.shape[1], side, side)
+    x = F.conv2d(x, unit.conv.weight, unit.conv.bias, padding={1: 0, 3: 1, 5: 2}[side])
+    if hasattr(unit, "norm"):
+        norm = unit.norm
+        x = F.batch_norm(
+            x, norm.running_mean.clone(), norm.running_var.clone(), norm.weight, norm.bias,
+            training=norm.training, eps=1e-5,
+        )  # fmt: skip
+    return x.clamp(min=0)
+
+
+def paths_by_hand(module: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    branches, pooled = module.branches, F.max_pool2d(x, 3, stride=1, padding=1)
+    if isinstance(module, NaiveInception):
+        return {
+            "1x1": conv_by_hand(x, branches["1x1"], 1),
+            "3x3": conv_by_hand(x, branches["3x3"], 3),
+            "5x5": conv_by_hand(x, branches["5x5"], 5),
+            "pool": pooled,
+        }
+    return {
+        "1x1": conv_by_hand(x, branches["1x1"], 1),
+        "3x3": conv_by_hand(conv_by_hand(x, branches["3x3"].reduce, 1), branches["3x3"].conv, 3),
+        "5x5": conv_by_hand(conv_by_hand(x, branches["5x5"].reduce, 1), branches["5x5"].conv, 5),
+        "pool": conv_by_hand(pooled, branches["pool"].project, 1),
+    }
+
+
+@NORMALISED_OR_NOT
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@BOTH
+def test_module_computes_what_torch_functions_compute(kind, training, batch_norm):
+    module = kind(IN_CHANNELS, SMALL, batch_norm=batch_norm).train(training)
+    randomise_normalisation(module)
+    x = torch.randn(3, IN_CHANNELS, 7, 10)
+    with torch.no_grad():
+        by_hand = paths_by_hand(module, x)
+        expected = torch.cat([by_hand[name] for name in ("1x1", "3x3", "5x5", "pool")], dim=1)
+        torch.testing.assert_close(module(x), expected)
+    assert expected.std() > 0.1  # the comparison is not one of zeros
+
+
+# --- shapes and channels -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("printed", MODULES, ids=lambda module: module.name)
+def test_channels_of_the_nine_modules(printed):
+    x = torch.zeros(1, printed.in_channels, 3, 3)
+    w = printed.widths
+    with torch.no_grad():
+        reduced, naive = Inception(printed.in_channels, w), NaiveInception(printed.in_channels, w)
+        assert reduced(x).shape == (1, printed.out_channels, 3, 3)
+        assert naive(x).shape == (1, w.c1x1 + w.c3x3 + w.c5x5 + printed.in_channels, 3, 3)
+    assert reduced.out_channels == printed.out_channels
+    assert naive.out_channels == naive(x).shape[1]
+
+
+def test_channels_of_3a_by_hand():
+    widths = InceptionWidths(64, 96, 128, 16, 32, 32)
+    assert Inception(192, widths).out_channels == 64 + 128 + 32 + 32
+    assert NaiveInception(192, widths).out_channels == 64 + 128 + 32 + 192
+
+
+@BOTH
+@pytest.mark.parametrize("height, width", [(1, 1), (2, 3), (7, 7), (8, 8), (8, 13), (28, 5)])
+def test_the_map_keeps_its_size(kind, height, width):
+    module = kind(IN_CHANNELS, SMALL)
+    x = torch.zeros(2, IN_CHANNELS, height, width)
+    assert module(x).shape == (2, module.out_channels, height, width)
+
+
+@BOTH
+def test_every_path_keeps_the_map_alone(kind):
+    x = torch.zeros(1, IN_CHANNELS, 6, 9)
+    for name, branch in kind(IN_CHANNELS, SMALL).branches.items():
+        assert branch(x).shape[2:] == (6, 9), name
+
+
+def test_naive_pool_path_hands_on_every_input_channel():
+    x = torch.randn(2, IN_CHANNELS, 6, 6)
+    out = NaiveInception(IN_CHANNELS, SMALL)(x)[:, -IN_CHANNELS:]
+    assert torch.equal(out, F.max_pool2d(x, 3, stride=1, padding=1))
+    assert (out < 0).any()  # no ReLU behind a pooling
+
+
+# --- the order of concatenation ----------------------------------------------------------
+
+
+def constants_per_path(module: nn.Module, constants: dict[str, float]) -> torch.Tensor:
+    """The output when the last convolution of each path puts out one constant."""
+    for name, branch in module.branches.items():
+        for conv in (layer for layer in branch.modules() if isinstance(layer, nn.Conv2d)):
+            nn.init.zeros_(conv.weight)
+            nn.init.constant_(conv.bias, constants[name])
+    x = torch.full((1, IN_CHANNELS, 4, 4), constants["pool"])
+    with torch.no_grad():
+        return module(x)[0, :, 2, 2]
+
+
+CONSTANTS = {"1x1": 1.0, "3x3": 2.0, "5x5": 3.0, "pool": 4.0}
+
+
+@pytest.mark.parametrize("kind, expected", [
+    (NaiveInception, [1.0] * 3 + [2.0] * 5 + [3.0] * 7 + [4.0] * 9),
+    (Inception, [1.0] * 3 + [2.0] * 5 + [3.0] * 7 + [4.0] * 6),
+    (NotesInception, [4.0] * 6 + [3.0] * 7 + [2.0] * 5 + [1.0] * 3),
+])  # fmt: skip
+def test_order_of_concatenation(kind, expected):
+    assert constants_per_path(kind(IN_CHANNELS, SMALL), CONSTANTS).tolist() == expected
+
+
+def test_notes_module_only_permutes_the_channels():
+    module, notes = Inception(IN_CHANNELS, SMALL), NotesInception(IN_CHANNELS, SMALL)
+    notes.load_state_dict(module.state_dict())
+    x = torch.randn(2, IN_CHANNELS, 5, 5)
+    one, three, five, pool = module(x).split([3, 5, 7, 6], dim=1)
+    assert torch.equal(notes(x), torch.cat([pool, five, three, one], dim=1))
+    assert not torch.equal(notes(x), module(x))
+
+
+# --- the receptive field -----------------------------------------------------------------
+
+
+def spread_of_one_pixel(branch: nn.Module) -> int:
+    """How many pixels wide the answer of a path to a single bright pixel is."""
+    for parameter in branch.parameters():
+        nn.init.constant_(parameter, 1.0 if parameter.dim() == 4 else 0.0)
+    x = torch.zeros(1, IN_CHANNELS, 11, 11)
+    x[..., 5, 5] = 1
+    with torch.no_grad():
+        lit = branch(x).amax(dim=(0, 1)) > 0
+    rows, columns = lit.any(1).nonzero().flatten(), lit.any(0).nonzero().flatten()
+    side = len(rows)
+    around = list(range(5 - side // 2, 5 + side // 2 + 1))  # centred on the pixel
+    assert rows.tolist() == columns.tolist() == around
+    assert lit.sum() == side**2
+    return side
+
+
+@BOTH
+def test_receptive_field_of_every_path(kind):
+    branches = kind(IN_CHANNELS, SMALL).branches
+    assert {name: spread_of_one_pixel(branch) for name, branch in branches.items()} == {
+        "1x1": 1, "3x3": 3, "5x5": 5, "pool": 3,
+    }  # fmt: skip
+
+
+@BOTH
+def test_pooling_takes_the_largest_of_its_nine_neighbours(kind):
+    pool = kind(IN_CHANNELS, SMALL).branches["pool"]
+    pool = pool.pool if kind is Inception else pool
+    x = torch.randn(1, 1, 5, 6)
+    out = pool(x)
+    for row in range(5):
+        for column in range(6):
+            around = x[0, 0, max(row - 1, 0):row + 2, max(column - 1, 0):column + 2]
+            assert out[0, 0, row, column] == around.max()
+
+
+# --- ReLU, bias, normalisation -----------------------------------------------------------
+
+
+@NORMALISED_OR_NOT
+@pytest.mark.parametrize("kind, convolutions", [(NaiveInception, 3), (Inception, 6)])
+def test_every_convolution_is_followed_by_a_relu(kind, convolutions, batch_norm):
+    module = kind(IN_CHANNELS, SMALL, batch_norm=batch_norm)
+    kinds = [type(layer) for layer in leaves_at_work(module, torch.randn(2, IN_CHANNELS, 4, 4))]
+    group = [nn.Conv2d, nn.BatchNorm2d, nn.ReLU] if batch_norm else [nn.Conv2d, nn.ReLU]
+    pool = [nn.MaxPool2d] if kind is NaiveInception else [nn.MaxPool2d, *group]
+    in_front = convolutions if kind is NaiveInception else convolutions - 1
+    assert kinds == group * in_front + pool
+
+
+def test_a_negative_bias_silences_every_convolution():
+    """Exact zeros, behind the last convolution of a path and behind its reduction."""
+    x = torch.randn(1, IN_CHANNELS, 6, 6)
+    for name, branch in Inception(IN_CHANNELS, SMALL).branches.items():
+        convolutions = [layer for layer in branch.modules() if isinstance(layer, nn.Conv2d)]
+        assert len(convolutions) == (2 if name in ("3x3", "5x5") else 1)
+        for silenced in convolutions:
+            for conv in convolutions:
+                nn.init.zeros_(conv.bias)
+            nn.init.constant_(silenced.bias, -1e3)
+            with torch.no_grad():
+                assert torch.count_nonzero(branch(x)) == 0, name
+
+
+@pytest.mark.parametrize("name", ["3x3", "5x5"])
+def test_the_reduced_path_is_not_linear(name):
+    """Two convolutions without a ReLU between them would be one linear map."""
+    branch = Inception(IN_CHANNELS, SMALL).branches[name]
+    for conv in (branch.reduce.conv, branch.conv.conv):
+        nn.init.zeros_(conv.bias)
+    x = torch.randn(1, IN_CHANNELS, 6, 6)
+
+    def before_the_last_relu(x):
+        return branch.conv.conv(branch.reduce(x))
+
+    def linear(x):
+        return branch.conv.conv(branch.reduce.conv(x))
+
+    torch.testing.assert_close(linear(-x), -linear(x))
+    assert (before_the_last_relu(-x) + before_the_last_relu(x)).abs().max() > 0.05
+
+
+@NORMALISED_OR_NOT
+@BOTH
+def test_a_convolution_has_a_bias_or_a_normalisation(kind, batch_norm):
+    module = kind(IN_CHANNELS, SMALL, batch_norm=batch_norm)
+    convolutions = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d)]
+    norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
+    assert all((conv.bias is None) == batch_norm for conv in convolutions)
+    assert [norm.num_features for norm in norms] == (
+        [conv.out_channels for conv in convolutions] if batch_norm else []
+    )
+
+
+@NORMALISED_OR_NOT
+@pytest.mark.parametrize("kind", [NaiveInception, Inception, NotesInception])
+def test_gradients_reach_every_parameter_and_the_input(kind, batch_norm):
+    module = kind(IN_CHANNELS, SMALL, batch_norm=batch_norm)
+    x = torch.randn(4, IN_CHANNELS, 8, 8, requires_grad=True)
+    module(x).square().sum().backward()
+    for name, parameter in [("x", x), *module.named_parameters()]:
+        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+
+
+def test_the_input_is_left_as_it_was():
+    """The ReLUs work in place, but not on what comes in."""
+    for kind in (NaiveInception, Inception):
+        x = torch.randn(1, IN_CHANNELS, 5, 5)
+        before = x.clone()
+        kind(IN_CHANNELS, SMALL)(x)
+        assert torch.equal(x, before)
+
+
+def test_conv_unit_with_a_stride():
+    unit = conv_unit(2, 4, kernel_size=7, stride=2)
+    x = torch.randn(1, 2, 9, 12)
+    expected = F.relu(F.conv2d(x, unit.conv.weight, unit.conv.bias, stride=2, padding=3))
+    torch.testing.assert_close(unit(x), expected)
+
+
+# --- refusals ----------------------------------------------------------------------------
+
+
+@BOTH
+@pytest.mark.parametrize("bad", [0, -3, 2.0, True, "192"], ids=repr)
+def test_in_channels_is_checked(kind, bad):
+    message = f"^in_channels must be a whole number of at least 1, but it is {re.escape(repr(bad))}$"
+    with pytest.raises(ValueError, match=message):
+        kind(bad, SMALL)
+
+
+@BOTH
+def test_widths_must_be_inception_widths(kind):
+    with pytest.raises(ValueError, match=r"widths must be InceptionWidths\(c1x1, .*but it is \(64, 96\)$"):
+        kind(192, (64, 96))
+
+
+@BOTH
+@pytest.mark.parametrize("shape", [(1, 8, 5, 5), (9, 5, 5), (1, 5, 5, 9), (1, 9, 5, 5, 5)], ids=str)
+def test_another_shape_is_refused(kind, shape):
+    message = rf"^x must have the shape \(N, 9, H, W\), but its shape is {re.escape(str(shape))}$"
+    with pytest.raises(ValueError, match=message):
+        kind(IN_CHANNELS, SMALL)(torch.zeros(shape))

@@ -1,0 +1,543 @@
+"""The hygiene of the stored notebooks: everything that executing them does not notice.
+
+nbval executes each notebook and compares text outputs. It does not notice a stripped
+notebook, a missing or blank picture, wrong execution counts, tags that switch the
+comparison off, and more. Each guard below closes one such hole: it takes a notebook and
+returns complaints. Each guard is also tried on spoilt copies of a sound notebook, because
+a guard that never complains looks the same as a book without faults.
+"""
+
+import ast
+import base64
+import copy
+import io
+import re
+import xml.etree.ElementTree as ElementTree
+
+import nbformat
+import pytest
+import refresh
+import yaml
+from conftest import BOOK, ROOT
+from IPython.core.inputtransformer2 import TransformerManager
+from markdown_it import MarkdownIt
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
+
+NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
+
+ALLOWED_TAGS = {"hide-input", "hide-output", "hide-cell", "output_scroll", "nbval-ignore-output", "raises-exception"}
+TAGS_WITH_REASON = {"nbval-ignore-output", "raises-exception"}
+PICTURES = ("image/svg+xml", "image/png", "image/jpeg")
+DRAWING_ELEMENTS = {"path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "use", "image"}
+# A figure in which nothing was drawn still has its background and one frame.
+FEWEST_DRAWING_ELEMENTS = 3
+# Any absolute path, except where Debian's data package lies.
+MACHINE_PATH = re.compile(r"(?<![\w.:/<~)\]}])/(?!usr/share/)[A-Za-z]+/[\w.-]+|[A-Z]:\\Users\\")
+
+
+# --- small readers --------------------------------------------------------------------
+
+
+def code_cells(notebook):
+    """The code cells, in order."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def markdown_cells(notebook):
+    """The Markdown cells, in order."""
+    return [cell for cell in notebook.cells if cell.cell_type == "markdown"]
+
+
+def tags(cell):
+    """The cell's tags."""
+    return set(cell.metadata.get("tags", []))
+
+
+def label(cell):
+    """How a complaint names a cell: by its first line."""
+    return f"cell {(cell.source.splitlines() or ['(empty)'])[0][:60]!r}"
+
+
+def text_outputs(cell):
+    """Every stored text of a code cell, without pictures."""
+    texts = []
+    for output in cell.get("outputs", []):
+        texts += [output.get("text", ""), output.get("evalue", ""), *output.get("traceback", [])]
+        texts += [content for kind, content in output.get("data", {}).items() if isinstance(content, str) and kind not in PICTURES]
+    return texts
+
+
+def pictures(cell):
+    """(kind, content) of each picture the cell stores."""
+    return [(kind, output.data[kind]) for output in cell.outputs for kind in PICTURES if kind in output.get("data", {})]
+
+
+def parsed(cell):
+    """The cell's syntax tree; `!pip` and `%magic` lines are understood as IPython does."""
+    return ast.parse(TransformerManager().transform_cell(cell.source))
+
+
+def called_names(tree):
+    """The last names of the functions called when the cell runs (not inside definitions)."""
+    names, todo = set(), [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Lambda)):
+            continue
+        if isinstance(node, ast.Call):
+            names.add(getattr(node.func, "attr", getattr(node.func, "id", "")))
+        todo.extend(ast.iter_child_nodes(node))
+    return names
+
+
+def has_assertion(cell):
+    """Whether the cell asserts something that can fail."""
+    asserts = [node for node in ast.walk(parsed(cell)) if isinstance(node, ast.Assert)]
+    return any(not isinstance(node.test, ast.Constant) for node in asserts)
+
+
+def headings(text):
+    """(level, text, inside details?) of each heading of a Markdown text."""
+    tokens, found, depth = MarkdownIt().parse(text), [], 0
+    for index, token in enumerate(tokens):
+        if token.type == "html_block":
+            depth += len(re.findall(r"<details\b", token.content)) - token.content.count("</details>")
+        if token.type == "heading_open":
+            found.append((int(token.tag[1]), tokens[index + 1].content, depth > 0))
+    return found
+
+
+def whole_text(notebook):
+    """All Markdown of the notebook, with code cells left out."""
+    return "\n\n".join(cell.source for cell in markdown_cells(notebook))
+
+
+# --- the guards: holes of nbval -------------------------------------------------------
+
+
+def execution_counts(notebook):
+    """Every code cell was executed, once, in order: a stripped notebook passes nbval."""
+    counts = [cell.execution_count for cell in code_cells(notebook)]
+    wanted = list(range(1, len(counts) + 1))
+    complaints = [] if counts == wanted else [f"execution counts are {counts}, not 1..{len(counts)}: run `make refresh`"]
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            if output.get("execution_count", cell.execution_count) != cell.execution_count:
+                complaints.append(f"{label(cell)}: its result carries the count {output.execution_count}")
+    return complaints
+
+
+def picture_faults(kind, content):
+    """What is wrong with one picture; nothing when it decodes and shows something."""
+    try:
+        if kind == "image/svg+xml":
+            root = ElementTree.fromstring(content)
+            drawn = [node for node in root.iter() if node.tag.rpartition("}")[2] in DRAWING_ELEMENTS]
+            return [] if root.tag.endswith("svg") and len(drawn) >= FEWEST_DRAWING_ELEMENTS else ["an SVG in which nothing is drawn"]
+        image = Image.open(io.BytesIO(base64.b64decode(content, validate=True))).convert("RGBA")
+        return ["a blank picture"] if image.getcolors(maxcolors=1) else []
+    except (ElementTree.ParseError, ValueError, OSError, SyntaxError) as error:
+        return [f"a picture that does not decode ({error})"]
+
+
+def stored_pictures(notebook):
+    """A cell that plots stores a picture that decodes and is not blank."""
+    complaints = []
+    for cell in code_cells(notebook):
+        found = pictures(cell)
+        if called_names(parsed(cell)) & {"show", "plot", "imshow"} and not found:
+            complaints.append(f"{label(cell)}: it plots, but stores no picture")
+        for output in cell.outputs:
+            is_figure = output.get("metadata", {}).get("alt") or "Figure" in output.get("data", {}).get("text/plain", "")[:8]
+            if is_figure and not set(output.get("data", {})) & set(PICTURES):
+                complaints.append(f"{label(cell)}: an output that stands for a figure has lost its picture")
+        complaints += [f"{label(cell)}: {fault}" for kind, content in found for fault in picture_faults(kind, content)]
+    return complaints
+
+
+def alternative_texts(notebook):
+    """Each picture says in a sentence what it shows, and the page shows that very sentence."""
+    complaints = []
+    for cell in code_cells(notebook):
+        if not pictures(cell):
+            continue
+        sentences = [output.get("metadata", {}).get("alt", "") for output in cell.outputs if set(output.get("data", {})) & set(PICTURES)]
+        shown = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
+        if len(sentences) > 1:
+            complaints.append(f"{label(cell)}: {len(sentences)} pictures in one cell would share one alternative text")
+        if len(sentences[0].split()) < 4:
+            complaints.append(f"{label(cell)}: its picture says nothing about itself (show it with gnet_lib.plots.show)")
+        if shown != sentences[0]:
+            complaints.append(f"{label(cell)}: the page's alternative text is not the figure's own: run `make refresh`")
+    return complaints
+
+
+def known_tags(notebook):
+    """Only tags that are known, and none that skips a cell."""
+    complaints = []
+    for cell in notebook.cells:
+        complaints += [f"{label(cell)}: the tag {tag!r} is not allowed" for tag in sorted(tags(cell) - ALLOWED_TAGS)]
+        if re.search(r"#\s*(NBVAL_|PYTEST_VALIDATE_)", cell.source):
+            complaints.append(f"{label(cell)}: a comment that switches the comparison off; use a tag with a reason")
+    return complaints
+
+
+def reasons_and_assertions(notebook):
+    """Where the comparison is off, the cell says why, and an assertion beside it holds the claim."""
+    complaints, cells = [], code_cells(notebook)
+    for index, cell in enumerate(cells):
+        switched = sorted(tags(cell) & TAGS_WITH_REASON)
+        if not switched:
+            continue
+        if len(str(cell.metadata.get("reason", "")).split()) < 3:
+            complaints.append(f"{label(cell)}: tagged {', '.join(switched)} without a 'reason' in its metadata")
+        if not any(has_assertion(other) for other in cells[index : index + 2]):
+            complaints.append(f"{label(cell)}: tagged {', '.join(switched)}, but neither it nor the next cell asserts anything")
+        if "nbval-ignore-output" in tags(cell) and not cell.outputs:
+            complaints.append(f"{label(cell)}: its outputs are not compared, and there are none")
+    return complaints
+
+
+def errors_are_announced(notebook):
+    """An error is stored exactly where the tag raises-exception stands, and tells its message."""
+    complaints = []
+    for cell in code_cells(notebook):
+        errors = [output for output in cell.outputs if output.output_type == "error"]
+        if errors and "raises-exception" not in tags(cell):
+            complaints.append(f"{label(cell)}: it failed with {errors[0].ename}")
+        if not errors and "raises-exception" in tags(cell):
+            complaints.append(f"{label(cell)}: tagged raises-exception, but it stores no error")
+        for error in errors:
+            trace = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
+            if error.ename not in trace or error.evalue not in trace:
+                complaints.append(f"{label(cell)}: its stored traceback is not the one of its error")
+    return complaints
+
+
+def quiet_streams(notebook):
+    """No warnings by accident, no overwritten text, no mixture whose order nbval ignores."""
+    complaints = []
+    for cell in code_cells(notebook):
+        names = {output.name for output in cell.outputs if output.output_type == "stream"}
+        if "stderr" in names and "reason" not in cell.metadata:
+            complaints.append(f"{label(cell)}: it stores a warning or a log on stderr and gives no 'reason'")
+        if names == {"stdout", "stderr"}:
+            complaints.append(f"{label(cell)}: stdout and stderr in one cell, whose order nobody checks")
+        if any("\r" in text or "\b" in text for text in text_outputs(cell)):
+            complaints.append(f"{label(cell)}: it stores text that overwrites itself (a progress bar?)")
+    return complaints
+
+
+def no_widgets(notebook):
+    """A stored widget shows as nothing on a page."""
+    complaints = ["the notebook stores widget state"] if "widgets" in notebook.metadata else []
+    for cell in code_cells(notebook):
+        if any("widget" in kind for output in cell.outputs for kind in output.get("data", {})):
+            complaints.append(f"{label(cell)}: it stores a widget, which a page cannot show")
+    return complaints
+
+
+# --- the guards: what pages and other machines need -----------------------------------
+
+
+def clean_metadata(notebook):
+    """Exactly what `make refresh` leaves: lexer, kernel, no editor's or run's notes."""
+    complaints = []
+    lexer = notebook.metadata.get("language_info", {}).get("pygments_lexer")
+    if lexer != "ipython3":
+        complaints.append(f"language_info.pygments_lexer is {lexer!r}, not 'ipython3'")
+    if refresh.tidy(notebook) != notebook:
+        complaints.append("it is not as `make refresh` leaves it (`python tools/refresh.py --tidy-only` shows where)")
+    ids = [cell.get("id") for cell in notebook.cells]
+    if None in ids or len(set(ids)) != len(ids):
+        complaints.append("cells without an id, or two with the same")
+    complaints += [f"{label(cell)}: a raw cell" for cell in notebook.cells if cell.cell_type == "raw"]
+    return complaints
+
+
+def no_machine_paths(notebook):
+    """No folder of the machine that a chapter was written on."""
+    complaints = []
+    for cell in notebook.cells:
+        for text in [cell.source, *text_outputs(cell)]:
+            complaints += [f"{label(cell)}: the path {found[0]}" for found in MACHINE_PATH.finditer(text)]
+    return complaints
+
+
+def plain_markdown(notebook):
+    """Chapters are read in Colab too, which knows no MyST directives or roles."""
+    complaints = []
+    for cell in markdown_cells(notebook):
+        for pattern in (r"^\s*(?:`{3,}|~{3,})\s*\{", r"^\s*:{3,}", r"\{[a-z][\w:-]*\}`"):
+            complaints += [f"{label(cell)}: MyST syntax {found[0].strip()!r}" for found in re.finditer(pattern, cell.source, re.MULTILINE)]
+    return complaints
+
+
+def heading_order(notebook):
+    """One title, first of all, and no level is skipped."""
+    found = [(cell, heading) for cell in markdown_cells(notebook) for heading in headings(cell.source)]
+    levels = [level for _, (level, _, _) in found]
+    complaints = [] if levels[:1] == [1] and levels.count(1) == 1 else ["the notebook must start with its one title (# ...)"]
+    for (_, (before, _, _)), (_, (level, text, _)) in zip(found, found[1:]):
+        if level > before + 1:
+            complaints.append(f"the heading {text!r} skips a level")
+    complaints += [f"{label(cell)}: the heading {text!r} inside <details>" for cell, (_, text, inside) in found if inside]
+    return complaints
+
+
+def details_blocks(notebook):
+    """<details> works only with blank lines around its Markdown and no mathematics in <summary>."""
+    complaints = []
+    for cell in markdown_cells(notebook):
+        if len(re.findall(r"<details\b", cell.source)) != cell.source.count("</details>"):
+            complaints.append(f"{label(cell)}: <details> and </details> do not match")
+        if re.search(r"</summary>[^\S\n]*\n?[^\S\n]*\S", cell.source) or re.search(r"\S[^\S\n]*\n[^\S\n]*</details>", cell.source):
+            complaints.append(f"{label(cell)}: <details> needs a blank line after </summary> and before </details>")
+        if re.search(r"<summary>[^<]*\$[^<]*</summary>", cell.source):
+            complaints.append(f"{label(cell)}: mathematics in <summary> stays raw")
+    return complaints
+
+
+def local_targets(notebook):
+    """Pictures and pages that the text names exist, and pictures have an alternative text."""
+    complaints = []
+    for cell in markdown_cells(notebook):
+        for token in MarkdownIt().parse(cell.source):
+            for child in token.children or []:
+                target = child.attrGet("src") if child.type == "image" else child.attrGet("href") if child.type == "link_open" else None
+                if target is None:
+                    continue
+                path = str(target).partition("#")[0]
+                if path and not re.match(r"[a-z]+:", path) and not (BOOK / path).exists():
+                    complaints.append(f"{label(cell)}: {path} does not exist")
+                if child.type == "image" and len(child.content.split()) < 3:
+                    complaints.append(f"{label(cell)}: the picture {target} has no sentence as alternative text")
+        if "<img" in cell.source:
+            complaints.append(f"{label(cell)}: write pictures as ![sentence](path), not as <img>")
+    return complaints
+
+
+def chapter_beats(notebook):
+    """Question and time before the first code, a prediction, and the two closing sections."""
+    complaints = []
+    first_code = next((index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"), len(notebook.cells))
+    opening = "\n".join(cell.source for cell in notebook.cells[:first_code])
+    if not re.search(r"^\*\*Question\.\*\* .*\w", opening, re.MULTILINE):
+        complaints.append("no line '**Question.** ...' before the first code cell")
+    if not re.search(r"^\*\*Time\.\*\*.*\bminutes?\b", opening, re.MULTILINE):
+        complaints.append("no line '**Time.** ... minutes ...' before the first code cell")
+    if "**Predict.**" not in whole_text(notebook):
+        complaints.append("the reader is nowhere asked to predict (**Predict.** ...)")
+    closing = [text for level, text, _ in headings(whole_text(notebook)) if level == 2][-2:]
+    if closing != ["Summary", "What comes next"]:
+        complaints.append(f"the last sections are {closing}, not 'Summary' and 'What comes next'")
+    return complaints
+
+
+def set_up_cell(notebook):
+    """The first code cell sets the notebook up, in Colab too."""
+    first = code_cells(notebook)[:1]
+    if not first or not re.search(r'^REPOSITORY = "[^"]+"', first[0].source, re.MULTILINE):
+        return ['the first code cell is not the set-up cell (REPOSITORY = "...")']
+    return []
+
+
+GUARDS = [
+    execution_counts, stored_pictures, alternative_texts, known_tags, reasons_and_assertions, errors_are_announced,
+    quiet_streams, no_widgets, clean_metadata, no_machine_paths, plain_markdown, heading_order, details_blocks,
+    local_targets, chapter_beats, set_up_cell,
+]  # fmt: skip
+
+
+# --- the book's notebooks -------------------------------------------------------------
+
+
+def test_every_notebook_is_a_chapter():
+    """No notebook lies in book/ unread, and no chapter of the contents is missing."""
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    files = {chapter["file"] for part in contents["parts"] for chapter in part["chapters"]}
+    assert NOTEBOOKS
+    assert {f"book/{path.stem}" for path in NOTEBOOKS} == {file for file in files if not (ROOT / f"{file}.md").exists()}
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_chapter(path, guard):
+    notebook = nbformat.read(path, as_version=4)
+    complaints = guard(notebook)
+    assert not complaints, f"{path.name}:\n" + "\n".join(complaints)
+
+
+def test_set_up_cells_are_the_same():
+    """One set-up cell in all chapters: what works in one works in all."""
+    cells = {path.stem: code_cells(nbformat.read(path, as_version=4))[0].source for path in NOTEBOOKS}
+    assert len(set(cells.values())) == 1, f"set-up cells differ: {sorted(cells)}"
+
+
+# --- each guard must be able to complain ----------------------------------------------
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0"/><path d="M1 1"/><rect/><text>1x1</text></svg>'
+SENTENCE = "Four bars, one for each path."
+
+
+def png(colours):
+    """A small PNG, two pixels wide, as notebooks store it."""
+    image, file = Image.new("RGB", (2, 1)), io.BytesIO()
+    image.putdata(colours)
+    image.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def sound_notebook():
+    """A chapter in small without a fault."""
+    figure = new_output("display_data", {"image/svg+xml": SVG, "text/plain": SENTENCE}, metadata={"alt": SENTENCE})
+    photo = new_output("display_data", {"image/png": png([(0, 0, 0), (9, 9, 9)]), "text/plain": SENTENCE}, metadata={"alt": SENTENCE})
+    alt = {"mystnb": {"image": {"alt": SENTENCE}}}
+    error = new_output("error", ename="ValueError", evalue="c1x1 must be at least 1, got 0", traceback=["ValueError: c1x1 must be at least 1, got 0"])
+    cells = [
+        new_markdown_cell("# 4. A chapter\n\n**Question.** What does it cost?\n\n**Time.** about 2 minutes on two CPU cores"),
+        new_code_cell('REPOSITORY = "owner/name"', metadata={"tags": ["hide-input"]}),
+        new_markdown_cell("## Counting\n\n**Predict.** How many?\n\n<details>\n<summary>Solution</summary>\n\n$x^2$\n\n</details>"),
+        new_code_cell("1 + 1", outputs=[new_output("execute_result", {"text/plain": "2"}, execution_count=2)]),
+        new_code_cell("plots.show(figure)", outputs=[figure], metadata=alt),
+        new_code_cell("plots.show(photo)", outputs=[photo], metadata=alt),
+        new_code_cell(
+            "print(seconds)\nassert seconds > 0",
+            outputs=[new_output("stream", name="stdout", text="0.1\n")],
+            metadata={"tags": ["nbval-ignore-output"], "reason": "a time differs in every run"},
+        ),
+        new_code_cell("InceptionWidths(0)", outputs=[error], metadata={"tags": ["raises-exception"], "reason": "shows how the library refuses"}),
+        new_code_cell("assert seconds < 60"),
+        new_markdown_cell("## Summary\n\nIt costs less.\n\n## What comes next\n\nMore."),
+    ]
+    for index, cell in enumerate(cells):
+        cell.id = f"cell-{index}"
+    return refresh.tidy(new_notebook(cells=cells))
+
+
+TITLE, SETUP, TEXT, SUM, FIGURE, PHOTO, TIMED, REFUSAL, ASSERTION, END = range(10)
+
+
+def put(index, **changes):
+    """A fault that sets fields of one cell."""
+    return lambda notebook: notebook.cells[index].update(changes)
+
+
+def replaced(index, old, new):
+    """A fault in the text of one cell."""
+
+    def spoil(notebook):
+        assert old in notebook.cells[index].source
+        notebook.cells[index].source = notebook.cells[index].source.replace(old, new)
+
+    return spoil
+
+
+def said(index, name, text):
+    """A fault that adds a stored stream to one cell."""
+    return lambda notebook: notebook.cells[index].outputs.append(new_output("stream", name=name, text=text))
+
+
+def of_output(index, change):
+    """A fault in the first output of one cell."""
+    return lambda notebook: change(notebook.cells[index].outputs[0])
+
+
+def of_metadata(index, change):
+    """A fault in the metadata of one cell."""
+    return lambda notebook: change(notebook.cells[index].metadata)
+
+
+def strip(notebook):
+    """What 'clear all outputs' in an editor does; nbval passes it."""
+    for cell in code_cells(notebook):
+        cell.outputs, cell.execution_count = [], None
+
+
+FAULTS = [
+    ("stripped", execution_counts, strip),
+    ("one cell never executed", execution_counts, put(SUM, execution_count=None)),
+    ("executed out of order", execution_counts, put(SUM, execution_count=7)),
+    ("a result of another run", execution_counts, of_output(SUM, lambda output: output.update(execution_count=9))),
+    ("plot without outputs", stored_pictures, put(FIGURE, outputs=[])),
+    ("png taken out", stored_pictures, of_output(PHOTO, lambda output: output.data.pop("image/png"))),
+    ("picture lost by a helper", stored_pictures, lambda notebook: (put(FIGURE, source="helper()")(notebook), notebook.cells[FIGURE].outputs[0].data.pop("image/svg+xml"))),
+    ("svg cut short", stored_pictures, of_output(FIGURE, lambda output: output.data.update({"image/svg+xml": SVG[:-9]}))),
+    ("svg with nothing drawn", stored_pictures, of_output(FIGURE, lambda output: output.data.update({"image/svg+xml": '<svg xmlns="http://www.w3.org/2000/svg"><path/></svg>'}))),
+    ("blank png", stored_pictures, of_output(PHOTO, lambda output: output.data.update({"image/png": png([(255, 255, 255)] * 2)}))),
+    ("png that is none", stored_pictures, of_output(PHOTO, lambda output: output.data.update({"image/png": "bm90IGEgcGljdHVyZQ=="}))),
+    ("png not base64", stored_pictures, of_output(PHOTO, lambda output: output.data.update({"image/png": "*"}))),
+    ("figure without a sentence", alternative_texts, of_output(FIGURE, lambda output: output.update(metadata={}))),
+    ("page without the sentence", alternative_texts, of_metadata(FIGURE, lambda metadata: metadata.pop("mystnb"))),
+    ("page with another sentence", alternative_texts, of_metadata(PHOTO, lambda metadata: metadata.mystnb.image.update(alt="Something else is here."))),
+    ("two figures in one cell", alternative_texts, lambda notebook: notebook.cells[FIGURE].outputs.append(notebook.cells[PHOTO].outputs[0])),
+    ("nbval-skip", known_tags, of_metadata(SUM, lambda metadata: metadata.update(tags=["nbval-skip"]))),
+    ("unknown tag", known_tags, of_metadata(SUM, lambda metadata: metadata.update(tags=["hide_input"]))),
+    ("a comment that ignores", known_tags, put(SUM, source="# NBVAL_IGNORE_OUTPUT\n1 + 1")),
+    ("no reason", reasons_and_assertions, of_metadata(TIMED, lambda metadata: metadata.pop("reason"))),
+    ("empty reason", reasons_and_assertions, of_metadata(TIMED, lambda metadata: metadata.update(reason="  "))),
+    ("nothing asserted", reasons_and_assertions, put(TIMED, source="print(seconds)")),
+    ("assert True", reasons_and_assertions, put(TIMED, source="print(seconds)\nassert True")),
+    ("nothing asserted after the refusal", reasons_and_assertions, put(ASSERTION, source="seconds")),
+    ("ignored outputs taken out", reasons_and_assertions, put(TIMED, outputs=[])),
+    ("no error stored", errors_are_announced, put(REFUSAL, outputs=[])),
+    ("an error without the tag", errors_are_announced, of_metadata(REFUSAL, lambda metadata: metadata.pop("tags"))),
+    ("another traceback", errors_are_announced, of_output(REFUSAL, lambda output: output.update(traceback=["KeyError: 'c1x1'"]))),
+    ("a warning", quiet_streams, said(SUM, "stderr", "UserWarning: something\n")),
+    ("a progress bar", quiet_streams, said(SUM, "stdout", " 10%\r100%\n")),
+    ("stdout and stderr", quiet_streams, said(TIMED, "stderr", "slow\n")),
+    ("widget state", no_widgets, lambda notebook: notebook.metadata.update(widgets={})),
+    ("a stored widget", no_widgets, of_output(SUM, lambda output: output.data.update({"application/vnd.jupyter.widget-view+json": {}}))),
+    ("another lexer", clean_metadata, lambda notebook: notebook.metadata.language_info.update(pygments_lexer="python")),
+    ("no lexer", clean_metadata, lambda notebook: notebook.metadata.pop("language_info")),
+    ("another kernel", clean_metadata, lambda notebook: notebook.metadata.kernelspec.update(name="gnet", display_name="gnet")),
+    ("timings", clean_metadata, of_metadata(SUM, lambda metadata: metadata.update(execution={"iopub.status.busy": "2026"}))),
+    ("a random path of the kernel", clean_metadata, said(TIMED, "stdout", "/x/ipykernel_12/345.py:1\n")),
+    ("two cells with one id", clean_metadata, put(SUM, id="cell-0")),
+    ("a raw cell", clean_metadata, put(END, cell_type="raw")),
+    ("a path in the code", no_machine_paths, put(SUM, source='open("/home/ada/data.gz")')),
+    ("a path in an output", no_machine_paths, said(SUM, "stdout", "found in /var/cache/data\n")),
+    ("a path in a traceback", no_machine_paths, of_output(REFUSAL, lambda output: output.traceback.append("File /srv/lessons/gnet_lib/paper.py:3"))),
+    ("a path in the text", no_machine_paths, replaced(END, "More.", "See /tmp/book.")),
+    ("a directive", plain_markdown, replaced(END, "More.", "```{note}\nMore.\n```")),
+    ("a colon fence", plain_markdown, replaced(END, "More.", ":::note\nMore.\n:::")),
+    ("a role", plain_markdown, replaced(END, "More.", "{cite}`szegedy2015`")),
+    ("a second title", heading_order, replaced(TEXT, "## Counting", "# Counting")),
+    ("no title", heading_order, replaced(TITLE, "# 4. A chapter", "4. A chapter")),
+    ("a skipped level", heading_order, replaced(TEXT, "## Counting", "#### Counting")),
+    ("a heading inside details", heading_order, replaced(TEXT, "$x^2$", "### Proof\n\n$x^2$")),
+    ("details without a blank line", details_blocks, replaced(TEXT, "</summary>\n\n", "</summary>\n")),
+    ("details without a blank end", details_blocks, replaced(TEXT, "\n\n</details>", "\n</details>")),
+    ("details left open", details_blocks, replaced(TEXT, "\n\n</details>", "")),
+    ("mathematics in summary", details_blocks, replaced(TEXT, "Solution", "Solution for $x$")),
+    ("a missing picture", local_targets, replaced(END, "More.", "![Four paths side by side](images/none.svg)")),
+    ("a missing page", local_targets, replaced(END, "More.", "[More](05_none.ipynb)")),
+    ("a picture without text", local_targets, replaced(END, "More.", "![](_static/logo.svg)")),
+    ("an img element", local_targets, replaced(END, "More.", '<img src="_static/logo.svg">')),
+    ("no question", chapter_beats, replaced(TITLE, "**Question.**", "Question:")),
+    ("no time", chapter_beats, replaced(TITLE, "2 minutes", "a while")),
+    ("no prediction", chapter_beats, replaced(TEXT, "**Predict.**", "Well,")),
+    ("no summary", chapter_beats, replaced(END, "## Summary", "## End")),
+    ("nothing comes next", chapter_beats, replaced(END, "## What comes next", "## Next")),
+    ("no set-up cell", set_up_cell, lambda notebook: notebook.cells.pop(SETUP)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
+def test_sound_notebook_has_no_fault(guard):
+    assert guard(sound_notebook()) == []
+
+
+@pytest.mark.filterwarnings("ignore::nbformat.warnings.DuplicateCellId")
+@pytest.mark.parametrize("guard, spoil", [fault[1:] for fault in FAULTS], ids=[fault[0] for fault in FAULTS])
+def test_guard_notices(guard, spoil):
+    notebook = sound_notebook()
+    before = copy.deepcopy(notebook)
+    spoil(notebook)
+    assert notebook != before, "the fault changed nothing"
+    assert guard(notebook), f"{guard.__name__} let it pass"
+
+
+def test_every_guard_is_tried():
+    assert {guard for _, guard, _ in FAULTS} == set(GUARDS)

@@ -1,0 +1,255 @@
+"""Tests of gnet_lib.paper.
+
+Truth from outside: a transcription of the printed table (``paper_table1.csv``), and
+torch's own convolutions and poolings for the sizes of maps.
+"""
+
+import csv
+import dataclasses
+import re
+from typing import NamedTuple
+
+import pytest
+import torch
+from conftest import ROOT
+from gnet_lib import GoogLeNet, paper
+from gnet_lib.googlenet import MINI_ROWS
+from gnet_lib.paper import (
+    NOTES_ROWS,
+    PRINTED,
+    TABLE_1,
+    WIDTHS,
+    Convolution,
+    InceptionRow,
+    InceptionWidths,
+    MaxPool,
+    smallest_image_size,
+    walk,
+)
+from torch import nn
+
+WIDTH_FIELDS = ("c1x1", "c3x3_reduce", "c3x3", "c5x5_reduce", "c5x5", "pool_proj")
+# The library's names of the printed rows, from top to bottom.
+NAMES = (
+    "conv1", "pool1", "conv2", "pool2", "3a", "3b", "pool3", "4a", "4b", "4c", "4d", "4e",
+    "pool4", "5a", "5b", "avg pool", "dropout (40%)", "linear", "softmax",
+)  # fmt: skip
+
+
+class PrintedModule(NamedTuple):
+    """One Inception module as the printed table gives it, and what the row above hands it."""
+
+    name: str
+    in_channels: int
+    size: int
+    widths: InceptionWidths
+    out_channels: int
+
+
+def read_printed_rows() -> dict[str, dict[str, str]]:
+    with open(ROOT / "tests" / "paper_table1.csv", newline="", encoding="utf-8") as file:
+        return dict(zip(NAMES, csv.DictReader(file), strict=True))
+
+
+def read_printed_modules() -> list[PrintedModule]:
+    rows, modules = list(PRINTED_ROWS.items()), []
+    for (_, above), (name, row) in zip(rows, rows[1:]):
+        if row["row"].startswith("inception"):
+            widths = InceptionWidths(*(int(row[field]) for field in WIDTH_FIELDS))
+            modules.append(PrintedModule(
+                name, int(above["output_c"]), int(above["output_h"]), widths, int(row["output_c"])
+            ))
+    return modules
+
+
+PRINTED_ROWS = read_printed_rows()
+MODULES = read_printed_modules()
+WORKING_NAMES = NAMES[:15]  # the rows in front of the average pooling
+
+
+def torch_layer(row) -> nn.Module:
+    """The layer of torch that a row of a table describes, with a single channel."""
+    if isinstance(row, Convolution):
+        return nn.Conv2d(1, 1, row.kernel_size, row.stride, padding=(row.kernel_size - 1) // 2)
+    if isinstance(row, MaxPool):
+        return nn.MaxPool2d(row.kernel_size, row.stride, row.padding, ceil_mode=row.ceil_mode)
+    return nn.Identity()
+
+
+def sizes_in_torch(rows, image_size: int) -> list[int]:
+    """The map size behind each row, as far as torch can go."""
+    x, sizes = torch.zeros(1, 1, image_size, image_size), []
+    for row in rows:
+        try:
+            x = torch_layer(row)(x)
+        except RuntimeError:  # torch refuses an output without pixels
+            break
+        sizes.append(x.shape[-1])
+    return sizes
+
+
+# --- the table ---------------------------------------------------------------------------
+
+
+def test_the_transcription_checks_itself():
+    """Each module's four outputs add up to the channels that its row prints."""
+    assert [module.name for module in MODULES] == ["3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"]
+    for name, in_channels, _, w, out_channels in MODULES:
+        assert w.c1x1 + w.c3x3 + w.c5x5 + w.pool_proj == out_channels, name
+    assert sum(int(row["depth"]) for row in PRINTED_ROWS.values()) == 22
+
+
+def test_rows_stand_in_the_printed_order():
+    assert tuple(row.name for row in TABLE_1) == WORKING_NAMES
+
+
+@pytest.mark.parametrize("row", TABLE_1, ids=lambda row: row.name)
+def test_row_equals_the_printed_row(row):
+    printed = PRINTED_ROWS[row.name]
+    if isinstance(row, InceptionRow):
+        assert dataclasses.astuple(row.widths) == tuple(int(printed[field]) for field in WIDTH_FIELDS)
+        assert [field.name for field in dataclasses.fields(row.widths)] == list(WIDTH_FIELDS)
+        return
+    kernel, _, stride = printed["patch_stride"].partition("/")
+    assert (f"{row.kernel_size}x{row.kernel_size}", str(row.stride)) == (kernel, stride)
+    if isinstance(row, Convolution):
+        assert printed["row"] == "convolution"
+        assert row.out_channels == int(printed["output_c"])
+        assert row.reduce == (int(printed["c3x3_reduce"]) if printed["c3x3_reduce"] else None)
+    else:
+        assert isinstance(row, MaxPool)
+        assert printed["row"] == "max pool"
+
+
+def test_printed_columns_are_quoted_as_printed():
+    assert list(PRINTED) == list(NAMES)
+    for name, printed in PRINTED_ROWS.items():
+        assert printed["output_h"] == printed["output_w"]
+        quoted = PRINTED[name]
+        assert (quoted.size, quoted.channels, quoted.depth) == tuple(
+            int(printed[column]) for column in ("output_h", "output_c", "depth")
+        ), name
+        assert (quoted.parameters, quoted.operations) == (printed["params_printed"], printed["ops_printed"])
+
+
+def test_widths_by_name():
+    assert {module.name: module.widths for module in MODULES} == WIDTHS
+
+
+def test_constants_of_section_5():
+    assert paper.DROPOUT == 0.4
+    assert paper.AUX_AFTER == ("4a", "4d")
+    assert (paper.AUX_CHANNELS, paper.AUX_UNITS) == (128, 1024)
+    assert (paper.AUX_DROPOUT, paper.AUX_WEIGHT) == (0.7, 0.3)
+    assert paper.BRANCHES == ("1x1", "3x3", "5x5", "pool")
+
+
+def test_notes_differ_in_exactly_two_things():
+    """No 1x1 convolution in front of conv2; pooling padded by 1 that rounds down."""
+    differences = {}
+    for ours, notes in zip(TABLE_1, NOTES_ROWS, strict=True):
+        assert type(ours) is type(notes)
+        before, after = dataclasses.asdict(ours), dataclasses.asdict(notes)
+        changed = {field: (before[field], after[field]) for field in before if before[field] != after[field]}
+        if changed:
+            differences[ours.name] = changed
+    pooling = {"padding": (0, 1), "ceil_mode": (True, False)}
+    assert differences == {
+        "conv2": {"reduce": (64, None)},
+        "pool1": pooling, "pool2": pooling, "pool3": pooling, "pool4": pooling,
+    }  # fmt: skip
+
+
+# --- walking through it ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rows", [TABLE_1, NOTES_ROWS], ids=["paper", "notes"])
+def test_walk_gives_the_printed_sizes_and_channels(rows):
+    steps = list(walk(rows))
+    assert (steps[0].in_channels, steps[0].in_size) == (3, 224)
+    for step, name in zip(steps, WORKING_NAMES, strict=True):
+        printed = PRINTED_ROWS[name]
+        assert step.row.name == name
+        assert (step.out_channels, step.out_size) == (int(printed["output_c"]), int(printed["output_h"]))
+    for step, following in zip(steps, steps[1:]):
+        assert (step.out_channels, step.out_size) == (following.in_channels, following.in_size)
+
+
+def test_each_module_receives_what_the_row_above_puts_out():
+    received = {step.row.name: step.in_channels for step in walk(TABLE_1)}
+    for module in MODULES:
+        assert received[module.name] == module.in_channels
+
+
+def test_walk_of_naive_modules_adds_the_input_to_every_output():
+    channels, by_hand = 192, []
+    for module in MODULES:
+        channels += module.widths.c1x1 + module.widths.c3x3 + module.widths.c5x5
+        by_hand.append(channels)
+    steps = [step for step in walk(TABLE_1, naive=True) if isinstance(step.row, InceptionRow)]
+    assert [step.out_channels for step in steps] == by_hand
+    assert by_hand[-1] == 4944
+
+
+@pytest.mark.parametrize("rows", [TABLE_1, NOTES_ROWS, MINI_ROWS], ids=["paper", "notes", "mini"])
+def test_sizes_are_those_of_torch_for_every_image_size(rows):
+    smallest = smallest_image_size(rows)
+    for image_size in [*range(1, 130), 224, 256, 299]:
+        sizes = sizes_in_torch(rows, image_size)
+        if image_size < smallest:
+            assert len(sizes) < len(rows), image_size
+        else:
+            assert [step.out_size for step in walk(rows, image_size=image_size)] == sizes, image_size
+
+
+@pytest.mark.parametrize("row", TABLE_1, ids=lambda row: row.name)
+def test_smallest_image_for_a_map_of_five_pixels(row):
+    upto = WORKING_NAMES.index(row.name) + 1
+    found = next(
+        size for size in range(1, 300)
+        if (sizes := sizes_in_torch(TABLE_1[:upto], size))[upto - 1:] and sizes[-1] >= 5
+    )
+    assert smallest_image_size(TABLE_1, upto=row.name, at_least=5) == found
+
+
+def test_the_network_runs_at_the_smallest_size_and_not_below():
+    model = GoogLeNet(aux=False, num_classes=2).eval()
+    smallest = smallest_image_size(TABLE_1)
+    with torch.inference_mode():
+        assert model(torch.zeros(1, 3, smallest, smallest)).shape == (1, 2)
+        x = torch.zeros(1, 3, smallest - 1, smallest - 1)
+        with pytest.raises(RuntimeError, match="[Oo]utput size is too small"):
+            for layer in model.body.values():  # past the network's own refusal
+                x = layer(x)
+
+
+# --- refusals ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5, True, "64"], ids=repr)
+@pytest.mark.parametrize("field", WIDTH_FIELDS)
+def test_every_width_is_checked(field, bad):
+    widths = dict.fromkeys(WIDTH_FIELDS, 8) | {field: bad}
+    message = f"^{field} must be a whole number of at least 1, but it is {re.escape(repr(bad))}$"
+    with pytest.raises(ValueError, match=message):
+        InceptionWidths(**widths)
+
+
+def test_widths_of_one_are_allowed_and_widths_cannot_be_changed():
+    widths = InceptionWidths(1, 1, 1, 1, 1, 1)
+    assert (widths.out_channels, widths.naive_out_channels(7)) == (4, 10)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        widths.c1x1 = 2
+
+
+@pytest.mark.parametrize("argument", ["in_channels", "image_size"])
+def test_walk_checks_its_numbers(argument):
+    with pytest.raises(ValueError, match=f"^{argument} must be a whole number of at least 1, but it is 0$"):
+        list(walk(TABLE_1, **{argument: 0}))
+
+
+def test_walk_refuses_an_image_that_vanishes():
+    lost_at = NAMES[len(sizes_in_torch(TABLE_1, 30))]
+    message = rf"image_size 30 is too small: a map of 1x1 reaches row '{lost_at}'.*\(at least 31\)$"
+    with pytest.raises(ValueError, match=message):
+        list(walk(TABLE_1, image_size=30))
