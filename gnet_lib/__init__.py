@@ -13,12 +13,14 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "paper": ("InceptionWidths", "PRINTED", "TABLE_1", "WIDTHS"),
+    "paper": ("InceptionWidths", "PRINTED", "TABLE_1", "WIDTHS", "inception_steps", "walk"),
     "inception": ("Inception", "NaiveInception"),
     "googlenet": ("AuxiliaryHead", "GoogLeNet", "GoogLeNetOutputs", "MiniGoogLeNet"),
     "cost": ("Cost", "compare_branches", "compare_modules", "chain_naive", "conv_cost",
              "inception_cost", "latency_ms", "linear_cost", "network_cost", "readable", "table_1",
              "torchinfo_cost", "torchinfo_layers"),
+    "roofline": ("Machine", "measure_machine", "module_bytes", "module_intensity",
+                 "peak_activation_bytes"),
     "data": ("CLASS_NAMES", "CorruptDataError", "FashionMNIST", "ImageSet",
              "load_fashion_mnist", "shift_and_flip"),
     "training": ("Evaluation", "History", "NonFiniteLossError", "evaluate", "fit",

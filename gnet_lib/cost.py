@@ -1,7 +1,7 @@
 """What a network costs: parameters and multiply-adds, counted twice.
 
-Once by closed formula from the widths alone, once by torchinfo, which runs the real
-network. The two must agree, and the tests say so.
+Once by closed formula from the widths alone, once from the layers that torchinfo sees at
+work in the real network. The two must agree, and the tests say so.
 
 What is counted: a *multiply-add* is one weight of a convolution or linear layer used
 once, for one image. Additions of biases are counted apart. Pooling, activations,
@@ -32,7 +32,11 @@ from gnet_lib.paper import (
     InceptionWidths,
     Row,
     Step,
+    aux_pooled_size,
+    inception_steps,
+    require_heads,
     require_positive_int,
+    require_widths,
     walk,
 )
 
@@ -101,13 +105,10 @@ def conv_cost(in_channels: int, out_channels: int, kernel_size: int, output_size
         >>> conv_cost(192, 128, kernel_size=3, output_size=28).multiply_adds
         173408256
     """
-    for name, value in (
-        ("in_channels", in_channels),
-        ("out_channels", out_channels),
-        ("kernel_size", kernel_size),
-        ("output_size", output_size),
-    ):
-        require_positive_int(name, value)
+    in_channels = require_positive_int("in_channels", in_channels)
+    out_channels = require_positive_int("out_channels", out_channels)
+    kernel_size = require_positive_int("kernel_size", kernel_size)
+    output_size = require_positive_int("output_size", output_size)
     weights = kernel_size**2 * in_channels * out_channels
     pixels = output_size**2
     return Cost(weights, out_channels, weights * pixels, out_channels * pixels)
@@ -120,8 +121,8 @@ def linear_cost(in_features: int, out_features: int) -> Cost:
         >>> linear_cost(1024, 1000).parameters
         1025000
     """
-    require_positive_int("in_features", in_features)
-    require_positive_int("out_features", out_features)
+    in_features = require_positive_int("in_features", in_features)
+    out_features = require_positive_int("out_features", out_features)
     weights = in_features * out_features
     return Cost(weights, out_features, weights, out_features)
 
@@ -140,11 +141,16 @@ def inception_cost(
     Returns:
         Path name -> ``Cost``, in the order 1x1, 3x3, 5x5, pool.
 
+    Raises:
+        ValueError: for a bad argument.
+
     Example:
         >>> costs = inception_cost(192, InceptionWidths(64, 96, 128, 16, 32, 32), size=28)
         >>> total(costs).parameters
         163696
     """
+    require_widths(widths)
+    size = require_positive_int("size", size)
     one_by_one = conv_cost(in_channels, widths.c1x1, 1, size)
     if naive:
         return {
@@ -201,12 +207,18 @@ def network_cost(
         Row name -> ``Cost``; the last linear layer is ``"linear"``, a head is
         ``"aux 4a"`` or ``"aux 4d"``.
 
+    Raises:
+        ValueError: for a bad argument, or where ``GoogLeNet`` could not be built.
+
     Example:
         >>> total(network_cost()).parameters, total(network_cost()).multiply_adds
         (6998552, 1582671872)
         >>> total(network_cost(aux=True)).parameters
         13378280
     """
+    num_classes = require_positive_int("num_classes", num_classes)
+    if aux:
+        require_heads(rows, image_size)
     steps = list(walk(rows, in_channels, image_size, naive))
     costs = {step.row.name: step_cost(step, naive) for step in steps}
     costs["linear"] = linear_cost(steps[-1].out_channels, num_classes)
@@ -218,7 +230,7 @@ def network_cost(
 
 
 def _head_cost(step: Step, num_classes: int) -> Cost:
-    pooled = (step.out_size - 5) // 3 + 1
+    pooled = aux_pooled_size(step.out_size)
     return (
         conv_cost(step.out_channels, AUX_CHANNELS, 1, pooled)
         + linear_cost(AUX_CHANNELS * pooled**2, AUX_UNITS)
@@ -228,81 +240,130 @@ def _head_cost(step: Step, num_classes: int) -> Cost:
 
 # --- by torchinfo ------------------------------------------------------------------------
 
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+COUNTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
+"""The layers whose multiply-adds are counted."""
+
+FREE = (
+    nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.InstanceNorm1d,
+    nn.InstanceNorm2d, nn.InstanceNorm3d, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, nn.PReLU,
+)
+"""Normalisations and activations that have parameters, but are not counted."""
+
 
 def torchinfo_layers(model: nn.Module, input_size: tuple[int, ...]) -> "pandas.DataFrame":
-    """Every layer that torchinfo saw at work, with what it counted.
+    """Every layer that torchinfo saw at work, with what it costs.
 
     torchinfo is run on a copy of the model and with the random numbers put back
     afterwards, because ``torchinfo.summary`` moves the model to a GPU when there is one,
     draws random numbers, and sets the mode of every submodule.
+
+    torchinfo finds the layers at work and the shapes of their maps. The multiply-adds are
+    worked out from these, since torchinfo's own figure is another one: it adds the biases,
+    and takes a linear layer as used once an image, also at the end of longer shapes.
 
     Args:
         model: the network.
         input_size: shape of one batch; use a batch of 1 for counts of one image.
 
     Returns:
-        One row a layer: ``layer``, ``kind``, ``output_shape``, ``weights``, ``biases``,
+        One row for each time that a layer works: ``layer``, ``kind``, ``output_shape``,
+        ``weights`` and ``biases`` (0 where they were counted in a row before),
         ``multiply_adds`` (of the weights of convolutions and linear layers),
         ``bias_additions`` (of the same layers) and ``torchinfo`` (its own column
-        "Mult-Adds", which adds the two and counts normalisation parameters once).
+        "Mult-Adds").
 
     Raises:
-        ValueError: if ``input_size`` is not a tuple of whole numbers of at least 1.
+        ValueError: if ``input_size`` is not a tuple of whole numbers of at least 1, or if
+            the model has a layer with weights of a kind that is not counted here.
     """
     import pandas
     import torchinfo
 
-    for position, value in enumerate(input_size):
-        require_positive_int(f"input_size[{position}]", value)
+    input_size = _require_input_size(input_size)
+    _require_countable(model)
     twin = copy.deepcopy(model)
     parameter = next(twin.parameters(), torch.empty(0))
     with torch.random.fork_rng():
         summary = torchinfo.summary(
             twin, input_size=input_size, device=parameter.device, mode="eval", verbose=0
         )
-    rows = [_layer_row(info) for info in summary.summary_list if info.is_leaf_layer]
+    names = {id(module): name for name, module in twin.named_modules()}
+    seen: set[int] = set()
+    rows = [
+        {"layer": names[id(info.module)], **_layer_row(info, seen)}
+        for info in summary.summary_list
+        if info.is_leaf_layer or isinstance(info.module, COUNTED)
+    ]
     return pandas.DataFrame(rows)
 
 
-def _layer_row(info) -> dict:
-    module, shape = info.module, tuple(info.output_size)
+def _require_input_size(input_size: tuple[int, ...]) -> tuple[int, ...]:
+    if not isinstance(input_size, (tuple, list)) or not input_size:
+        raise ValueError(
+            "input_size must be the shape of a batch, for instance (1, 3, 224, 224), "
+            f"but it is {input_size!r}"
+        )
+    return tuple(
+        require_positive_int(f"input_size[{position}]", value)
+        for position, value in enumerate(input_size)
+    )
+
+
+def _require_countable(model: nn.Module) -> None:
+    """Refuse a layer whose weights would be passed over in silence."""
+    for name, module in model.named_modules():
+        has_weights = any(True for _ in module.parameters(recurse=False))
+        if has_weights and not isinstance(module, COUNTED + FREE):
+            raise ValueError(
+                f"model must have its weights in convolutions and linear layers, but "
+                f"{type(module).__name__} {name!r} has weights of its own, and they are not counted"
+            )
+
+
+def _layer_row(info, seen: set[int]) -> dict:
+    """What one layer did; ``seen`` holds the parameters that were counted before."""
+    module = info.module
     row = {
-        "layer": _dotted_name(info),
         "kind": info.class_name,
-        "output_shape": shape,
+        "output_shape": tuple(info.output_size),
         "weights": 0,
         "biases": 0,
         "multiply_adds": 0,
         "bias_additions": 0,
         "torchinfo": info.macs,
     }
-    if isinstance(module, (nn.Conv2d, nn.Linear)):
-        bias = module.bias
-        row["weights"] = module.weight.numel()
-        row["biases"] = 0 if bias is None else bias.numel()
-        # The batch times the pixels: how often torchinfo counts each parameter.
-        uses = shape[0] * prod(shape[2:])
-        row["bias_additions"] = row["biases"] * uses
-        row["multiply_adds"] = info.macs - row["bias_additions"]
+    if isinstance(module, COUNTED):
+        row["weights"] = _count_once(module.weight, seen)
+        row["biases"] = _count_once(module.bias, seen)
+        # Every weight is used once at each place of the map that the layer writes. Only a
+        # transposed convolution uses it at each place of the map that it reads.
+        shape = info.input_size if isinstance(module, TRANSPOSED) else info.output_size
+        channels_of_that_map = module.weight.shape[0]
+        places = prod(shape) // channels_of_that_map
+        row["multiply_adds"] = module.weight.numel() * places
+        row["bias_additions"] = 0 if module.bias is None else prod(info.output_size)
     return row
 
 
-def _dotted_name(info) -> str:
-    parts = []
-    while info.parent_info is not None:
-        parts.append(info.var_name)
-        info = info.parent_info
-    return ".".join(reversed(parts))
+def _count_once(parameter: nn.Parameter | None, seen: set[int]) -> int:
+    if parameter is None or id(parameter) in seen:
+        return 0
+    seen.add(id(parameter))
+    return parameter.numel()
 
 
 def torchinfo_cost(model: nn.Module, input_size: tuple[int, ...]) -> Cost:
-    """Cost of a model's convolutions and linear layers as torchinfo counts them.
+    """Cost of a model's convolutions and linear layers, by the layers torchinfo sees at work.
 
     Only layers at work in evaluation are counted, so not the auxiliary classifiers.
 
     Args:
         model: the network.
         input_size: shape of one batch, for instance ``(1, 3, 224, 224)``.
+
+    Raises:
+        ValueError: as ``torchinfo_layers`` does.
 
     Example:
         >>> torchinfo_cost(nn.Conv2d(192, 128, 3, padding=1), (1, 192, 28, 28))
@@ -329,10 +390,14 @@ def readable(frame: "pandas.DataFrame") -> "pandas.DataFrame":
 
 
 def _readable_value(value) -> str:
-    if isinstance(value, Integral) and not isinstance(value, bool):
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, Integral):
         return f"{value:,}"
     if isinstance(value, Real):
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+        text = f"{value:.3g}"
+        # Asked of the rounded number, because 999.7 has three digits as 1,000.
+        return text if abs(float(text)) < 1000 else f"{value:,.0f}"
     return str(value)
 
 
@@ -344,6 +409,7 @@ def compare_branches(
     Columns: parameters (with biases) and multiply-adds (of weights, one image) of both.
 
     Example:
+        >>> from gnet_lib import WIDTHS
         >>> int(compare_branches(192, WIDTHS["3a"], 28).loc["module", "reduced multiply-adds"])
         128049152
     """
@@ -361,7 +427,7 @@ def compare_modules(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224) -> "
     the module itself differs. ``chain_naive`` says what happens when naive modules are
     stacked. The last line is the sum.
     """
-    steps = [step for step in walk(rows, image_size=image_size) if isinstance(step.row, InceptionRow)]
+    steps = inception_steps(rows, image_size)
     naive = {step.row.name: step_cost(step, naive=True) for step in steps}
     reduced = {step.row.name: step_cost(step) for step in steps}
     return _side_by_side(
@@ -386,8 +452,9 @@ def _side_by_side(
 def chain_naive(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224) -> "pandas.DataFrame":
     """The modules of a table, naive and stacked: each receives what the one before puts out.
 
-    Columns: channels in and out, parameters (with biases), multiply-adds (of weights, one
-    image). The last line is the sum over the modules, without stem and classifier.
+    Columns: size of the map in pixels, channels in and out, parameters (with biases),
+    multiply-adds (of weights, one image). The last line is the sum over the modules,
+    without stem and classifier.
 
     Example:
         >>> int(chain_naive().loc["5b", "out_channels"])
@@ -395,19 +462,17 @@ def chain_naive(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224) -> "pand
     """
     import pandas
 
-    steps = [
-        step
-        for step in walk(rows, image_size=image_size, naive=True)
-        if isinstance(step.row, InceptionRow)
-    ]
+    steps = inception_steps(rows, image_size, naive=True)
     costs = {step.row.name: step_cost(step, naive=True) for step in steps}
     frame = pandas.DataFrame({
+        "size": {step.row.name: f"{step.out_size}x{step.out_size}" for step in steps},
         "in_channels": {step.row.name: step.in_channels for step in steps},
         "out_channels": {step.row.name: step.out_channels for step in steps},
         "parameters": {name: cost.parameters for name, cost in costs.items()},
         "multiply-adds": {name: cost.multiply_adds for name, cost in costs.items()},
     })
     frame.loc["all"] = [
+        "",
         steps[0].in_channels,
         steps[-1].out_channels,
         total(costs).parameters,
@@ -454,7 +519,7 @@ def latency_ms(model: nn.Module, batch: torch.Tensor, repeats: int = 20) -> floa
     Raises:
         ValueError: if ``repeats`` is not a whole number of at least 1.
     """
-    require_positive_int("repeats", repeats)
+    repeats = require_positive_int("repeats", repeats)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,6 +1,7 @@
 """Whole networks, built row by row from a table: GoogLeNet and its small sibling."""
 
 from collections import OrderedDict
+from numbers import Real
 from typing import NamedTuple, Union
 
 from torch import Tensor, nn
@@ -10,6 +11,8 @@ from gnet_lib.paper import (
     AUX_AFTER,
     AUX_CHANNELS,
     AUX_DROPOUT,
+    AUX_POOL,
+    AUX_STRIDE,
     AUX_UNITS,
     DROPOUT,
     NOTES_ROWS,
@@ -20,6 +23,8 @@ from gnet_lib.paper import (
     MaxPool,
     Row,
     Step,
+    aux_pooled_size,
+    require_heads,
     require_positive_int,
     smallest_image_size,
     walk,
@@ -51,12 +56,15 @@ class AuxiliaryHead(nn.Module):
 
     Args:
         in_channels: channels of the map that it reads.
-        size: height and width of that map; 14 in the paper.
+        size: height and width of that map, at least 5; 14 in the paper.
         num_classes: number of classes.
         dropout: dropout in front of the last layer.
 
     Shape:
         (N, in_channels, size, size) -> logits (N, num_classes)
+
+    Raises:
+        ValueError: for a bad argument.
 
     Source: section 5: average pooling 5x5 with stride 3, 128 1x1 convolutions, a linear
     layer of 1024 units, dropout of 70 %, a linear layer.
@@ -71,8 +79,16 @@ class AuxiliaryHead(nn.Module):
         batch_norm: bool = False,
     ) -> None:
         super().__init__()
-        pooled = (size - 5) // 3 + 1  # 14 -> 4
-        self.pool = nn.AvgPool2d(kernel_size=5, stride=3)
+        num_classes = require_positive_int("num_classes", num_classes)
+        _require_dropout(dropout)
+        size = require_positive_int("size", size)
+        if size < AUX_POOL:
+            raise ValueError(
+                f"size must be at least {AUX_POOL}, the side of the average pooling's window, "
+                f"but it is {size}"
+            )
+        pooled = aux_pooled_size(size)  # 14 -> 4
+        self.pool = nn.AvgPool2d(kernel_size=AUX_POOL, stride=AUX_STRIDE)
         self.conv = conv_unit(in_channels, AUX_CHANNELS, 1, batch_norm=batch_norm)
         self.fc1 = nn.Linear(AUX_CHANNELS * pooled * pooled, AUX_UNITS)
         self.relu = nn.ReLU(inplace=True)
@@ -128,9 +144,13 @@ class GoogLeNet(nn.Module):
         rows: tuple[Row, ...] = TABLE_1,
     ) -> None:
         super().__init__()
-        _require_choices(num_classes, norm, module, dropout)
-        self.in_channels = in_channels
-        self.image_size = image_size
+        _require_choices(norm, module)
+        _require_dropout(dropout)
+        num_classes = require_positive_int("num_classes", num_classes)
+        self.in_channels = require_positive_int("in_channels", in_channels)
+        self.image_size = require_positive_int("image_size", image_size)
+        if aux:
+            require_heads(rows, image_size)
         self.smallest_image_size = smallest_image_size(rows)
         batch_norm = norm == "batch"
         steps = list(walk(rows, in_channels, image_size, naive=issubclass(module, NaiveInception)))
@@ -237,16 +257,25 @@ class MiniGoogLeNet(GoogLeNet):
             rows=MINI_ROWS,
         )
 
+    @classmethod
+    def from_notes(cls, in_channels: int = 1, num_classes: int = 10) -> GoogLeNet:
+        """There is no such network: the notes describe the large one only."""
+        raise ValueError(
+            "from_notes must be called as GoogLeNet.from_notes(), but it was called on "
+            f"{cls.__name__}: the notes describe no small network"
+        )
 
-def _require_choices(
-    num_classes: int, norm: str, module: type[nn.Module], dropout: float
-) -> None:
-    require_positive_int("num_classes", num_classes)
+
+def _require_choices(norm: str, module: type[nn.Module]) -> None:
     if norm not in NORMS:
         raise ValueError(f"norm must be one of {', '.join(NORMS)}, but it is {norm!r}")
     if not (isinstance(module, type) and issubclass(module, (Inception, NaiveInception))):
         raise ValueError(f"module must be Inception or NaiveInception, but it is {module!r}")
-    if not 0 <= dropout < 1:
+
+
+def _require_dropout(dropout: float) -> None:
+    is_number = isinstance(dropout, Real) and not isinstance(dropout, bool)
+    if not (is_number and 0 <= dropout < 1):
         raise ValueError(f"dropout must be at least 0 and below 1, but it is {dropout!r}")
 
 
@@ -278,20 +307,7 @@ def _build_heads(steps: list[Step], num_classes: int, batch_norm: bool) -> nn.Mo
     heads = nn.ModuleDict()
     for step in steps:
         if step.row.name in AUX_AFTER:
-            if step.out_size < 5:
-                rows = tuple(each.row for each in steps)
-                smallest = smallest_image_size(rows, upto=step.row.name, at_least=5)
-                raise ValueError(
-                    f"image_size {steps[0].in_size} is too small for the auxiliary "
-                    f"classifiers, whose 5x5 average pooling meets a map of "
-                    f"{step.out_size}x{step.out_size} behind {step.row.name}; use an "
-                    f"image_size of at least {smallest}, or aux=False"
-                )
             heads[step.row.name] = AuxiliaryHead(
                 step.out_channels, step.out_size, num_classes, batch_norm=batch_norm
             )
-    if len(heads) != len(AUX_AFTER):
-        raise ValueError(
-            f"aux=True needs the modules {' and '.join(AUX_AFTER)} among rows; use aux=False"
-        )
     return heads

@@ -5,22 +5,18 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from gnet_lib.paper import BRANCHES, InceptionWidths, require_positive_int
+from gnet_lib.paper import BRANCHES, InceptionWidths, require_positive_int, require_widths
 
 # Shapes: N images in the batch, C channels, H x W pixels.
 
 
-def require_widths(widths: InceptionWidths) -> None:
-    """Raise a ``ValueError`` unless ``widths`` are ``InceptionWidths``."""
-    if not isinstance(widths, InceptionWidths):
-        raise ValueError(
-            "widths must be InceptionWidths(c1x1, c3x3_reduce, c3x3, c5x5_reduce, c5x5, "
-            f"pool_proj), but it is {widths!r}"
-        )
-
-
 def require_maps(x: Tensor, in_channels: int, name: str = "x") -> None:
     """Raise a ``ValueError`` unless ``x`` is a batch of maps (N, in_channels, H, W)."""
+    if not isinstance(x, Tensor):
+        raise ValueError(
+            f"{name} must be a torch.Tensor, but it is of type {type(x).__name__}; "
+            "torch.as_tensor makes one of an array or a list"
+        )
     if x.dim() != 4 or x.shape[1] != in_channels:
         raise ValueError(
             f"{name} must have the shape (N, {in_channels}, H, W), "
@@ -48,10 +44,22 @@ def conv_unit(
         stride: step between neighbouring outputs.
         batch_norm: whether to normalise before the ReLU.
 
+    Raises:
+        ValueError: if a number is not a whole number of at least 1, or the kernel is even.
+
     Example:
         >>> conv_unit(3, 8, kernel_size=3)(torch.zeros(1, 3, 5, 5)).shape
         torch.Size([1, 8, 5, 5])
     """
+    in_channels = require_positive_int("in_channels", in_channels)
+    out_channels = require_positive_int("out_channels", out_channels)
+    kernel_size = require_positive_int("kernel_size", kernel_size)
+    stride = require_positive_int("stride", stride)
+    if kernel_size % 2 == 0:
+        raise ValueError(
+            "kernel_size must be odd, because padding of half an even kernel changes the "
+            f"map's size, but it is {kernel_size}"
+        )
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["conv"] = nn.Conv2d(
         in_channels,
@@ -67,7 +75,28 @@ def conv_unit(
     return nn.Sequential(layers)
 
 
-class NaiveInception(nn.Module):
+class FourPaths(nn.Module):
+    """What both Inception modules share: one input, four paths, their outputs concatenated.
+
+    The two kinds below build ``branches`` (the four paths by name) and say how many
+    ``out_channels`` come out.
+    """
+
+    concat_order = BRANCHES
+
+    def __init__(self, in_channels: int, widths: InceptionWidths) -> None:
+        super().__init__()
+        self.in_channels = require_positive_int("in_channels", in_channels)
+        require_widths(widths)
+        self.widths = widths
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, in_channels, H, W)
+        require_maps(x, self.in_channels)
+        outputs = [self.branches[name](x) for name in self.concat_order]  # each (N, c, H, W)
+        return torch.cat(outputs, dim=1)  # (N, out_channels, H, W)
+
+
+class NaiveInception(FourPaths):
     """The naive Inception module: four parallel paths over the same input, concatenated.
 
     It uses three of the six widths: the naive module has no 1x1 reductions and no
@@ -93,15 +122,9 @@ class NaiveInception(nn.Module):
     Source: section 4, Figure 2(a).
     """
 
-    concat_order = BRANCHES
-
     def __init__(self, in_channels: int, widths: InceptionWidths, batch_norm: bool = False) -> None:
-        super().__init__()
-        require_positive_int("in_channels", in_channels)
-        require_widths(widths)
-        self.in_channels = in_channels
-        self.widths = widths
-        self.out_channels = widths.naive_out_channels(in_channels)
+        super().__init__(in_channels, widths)
+        self.out_channels = widths.naive_out_channels(self.in_channels)
         self.branches = nn.ModuleDict({
             "1x1": conv_unit(in_channels, widths.c1x1, 1, batch_norm=batch_norm),
             "3x3": conv_unit(in_channels, widths.c3x3, 3, batch_norm=batch_norm),
@@ -109,13 +132,8 @@ class NaiveInception(nn.Module):
             "pool": nn.MaxPool2d(kernel_size=3, stride=1, padding=1),
         })
 
-    def forward(self, x: Tensor) -> Tensor:  # (N, in_channels, H, W)
-        require_maps(x, self.in_channels)
-        outputs = [self.branches[name](x) for name in self.concat_order]  # each (N, c, H, W)
-        return torch.cat(outputs, dim=1)  # (N, out_channels, H, W)
 
-
-class Inception(nn.Module):
+class Inception(FourPaths):
     """The Inception module with 1x1 reductions: the one GoogLeNet is made of.
 
     A 1x1 convolution stands in front of the 3x3 and of the 5x5 convolution, and one
@@ -141,14 +159,8 @@ class Inception(nn.Module):
     Source: section 4, Figure 2(b); widths in Table 1.
     """
 
-    concat_order = BRANCHES
-
     def __init__(self, in_channels: int, widths: InceptionWidths, batch_norm: bool = False) -> None:
-        super().__init__()
-        require_positive_int("in_channels", in_channels)
-        require_widths(widths)
-        self.in_channels = in_channels
-        self.widths = widths
+        super().__init__(in_channels, widths)
         self.out_channels = widths.out_channels
         self.branches = nn.ModuleDict({
             "1x1": conv_unit(in_channels, widths.c1x1, 1, batch_norm=batch_norm),
@@ -165,11 +177,6 @@ class Inception(nn.Module):
                 project=conv_unit(in_channels, widths.pool_proj, 1, batch_norm=batch_norm),
             )),
         })
-
-    def forward(self, x: Tensor) -> Tensor:  # (N, in_channels, H, W)
-        require_maps(x, self.in_channels)
-        outputs = [self.branches[name](x) for name in self.concat_order]  # each (N, c, H, W)
-        return torch.cat(outputs, dim=1)  # (N, out_channels, H, W)
 
 
 class NotesInception(Inception):

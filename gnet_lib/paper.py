@@ -8,15 +8,21 @@ beside the rows in ``PRINTED``, as text, and is never used to compute anything.
 """
 
 from dataclasses import dataclass, fields, replace
+from numbers import Integral
 from typing import Iterator, NamedTuple, Union
 
 BRANCHES = ("1x1", "3x3", "5x5", "pool")
 
 
-def require_positive_int(name: str, value: int) -> None:
-    """Raise a ``ValueError`` that names the argument unless it is a whole number of at least 1."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+def require_positive_int(name: str, value: int) -> int:
+    """The value as a plain ``int``, also when it comes out of a table (numpy, pandas).
+
+    Raises:
+        ValueError: one that names the argument, unless it is a whole number of at least 1.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name} must be a whole number of at least 1, but it is {value!r}")
+    return int(value)
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,8 @@ class InceptionWidths:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            require_positive_int(field.name, getattr(self, field.name))
+            value = require_positive_int(field.name, getattr(self, field.name))
+            object.__setattr__(self, field.name, value)  # the way to assign in a frozen class
 
     @property
     def out_channels(self) -> int:
@@ -59,6 +66,15 @@ class InceptionWidths:
     def naive_out_channels(self, in_channels: int) -> int:
         """Channels that leave the naive module: its pool path passes on every input channel."""
         return self.c1x1 + self.c3x3 + self.c5x5 + in_channels
+
+
+def require_widths(widths: InceptionWidths) -> None:
+    """Raise a ``ValueError`` unless ``widths`` are ``InceptionWidths``."""
+    if not isinstance(widths, InceptionWidths):
+        raise ValueError(
+            "widths must be InceptionWidths(c1x1, c3x3_reduce, c3x3, c5x5_reduce, c5x5, "
+            f"pool_proj), but it is {widths!r}"
+        )
 
 
 @dataclass(frozen=True)
@@ -147,6 +163,15 @@ AUX_AFTER = ("4a", "4d")
 AUX_CHANNELS, AUX_UNITS, AUX_DROPOUT, AUX_WEIGHT = 128, 1024, 0.7, 0.3
 """1x1 convolutions, hidden units, dropout and loss weight of an auxiliary classifier (section 5)."""
 
+AUX_POOL, AUX_STRIDE = 5, 3
+"""Kernel size and stride of an auxiliary classifier's average pooling (section 5)."""
+
+
+def aux_pooled_size(size: int) -> int:
+    """Side of the map behind an auxiliary classifier's pooling: 14 -> 4."""
+    return (size - AUX_POOL) // AUX_STRIDE + 1
+
+
 
 class Printed(NamedTuple):
     """What the paper prints about one row: output size and channels, depth, parameters, operations."""
@@ -219,14 +244,17 @@ def walk(
         One ``Step`` a row.
 
     Raises:
-        ValueError: if the image is too small to leave at least one pixel after every row.
+        ValueError: if there are no rows, or if the image is too small to leave at least
+            one pixel after every row.
 
     Example:
         >>> [(step.row.name, step.out_channels, step.out_size) for step in walk(TABLE_1)][-1]
         ('5b', 1024, 7)
     """
-    require_positive_int("in_channels", in_channels)
-    require_positive_int("image_size", image_size)
+    in_channels = require_positive_int("in_channels", in_channels)
+    image_size = require_positive_int("image_size", image_size)
+    if not rows:
+        raise ValueError("rows must hold at least one row, for instance TABLE_1, but it is empty")
     channels, size = in_channels, image_size
     for row in rows:
         out_size = row.output_size(size)
@@ -241,6 +269,19 @@ def walk(
         channels, size = out_channels, out_size
 
 
+def inception_steps(
+    rows: tuple[Row, ...] = TABLE_1, image_size: int = 224, naive: bool = False
+) -> list[Step]:
+    """The Inception modules of a table at their places; the arguments are those of ``walk``.
+
+    Example:
+        >>> [(step.row.name, step.in_channels) for step in inception_steps()][:3]
+        [('3a', 192), ('3b', 256), ('4a', 480)]
+    """
+    steps = walk(rows, image_size=image_size, naive=naive)
+    return [step for step in steps if isinstance(step.row, InceptionRow)]
+
+
 def _out_channels(row: Row, in_channels: int, naive: bool) -> int:
     if isinstance(row, MaxPool):
         return in_channels
@@ -252,11 +293,16 @@ def _out_channels(row: Row, in_channels: int, naive: bool) -> int:
 def smallest_image_size(rows: tuple[Row, ...], upto: str | None = None, at_least: int = 1) -> int:
     """The smallest square image of which ``at_least`` pixels a side are left after row ``upto``.
 
+    Raises:
+        ValueError: if no row is called ``upto``.
+
     Example:
         >>> smallest_image_size(TABLE_1)
         31
     """
     names = [row.name for row in rows]
+    if upto is not None and upto not in names:
+        raise ValueError(f"upto must be one of {', '.join(names)}, but it is {upto!r}")
     last = len(rows) if upto is None else names.index(upto) + 1
     image_size = 1
     while _size_after(rows[:last], image_size) < at_least:
@@ -270,3 +316,22 @@ def _size_after(rows: tuple[Row, ...], size: int) -> int:
         if size < 1:
             return 0
     return size
+
+
+def require_heads(rows: tuple[Row, ...], image_size: int) -> None:
+    """Raise a ``ValueError`` unless a network of these rows can have auxiliary classifiers."""
+    image_size = require_positive_int("image_size", image_size)
+    names = [row.name for row in rows]
+    if not all(name in names for name in AUX_AFTER):
+        raise ValueError(
+            f"aux=True needs the modules {' and '.join(AUX_AFTER)} among rows; use aux=False"
+        )
+    needed = [smallest_image_size(rows, upto=name, at_least=AUX_POOL) for name in AUX_AFTER]
+    smallest = max(smallest_image_size(rows), *needed)
+    if image_size < smallest:
+        raise ValueError(
+            f"image_size {image_size} is too small for the auxiliary classifiers, whose "
+            f"{AUX_POOL}x{AUX_POOL} average pooling needs a map of at least "
+            f"{AUX_POOL}x{AUX_POOL} behind {' and '.join(AUX_AFTER)}; use an image_size of "
+            f"at least {smallest}, or aux=False"
+        )

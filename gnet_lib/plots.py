@@ -15,6 +15,7 @@ import matplotlib
 import matplotlib.colors
 import matplotlib.ticker
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 from matplotlib.ticker import FuncFormatter
 
@@ -28,10 +29,15 @@ from gnet_lib.paper import (
     InceptionWidths,
     MaxPool,
     Row,
+    Step,
+    inception_steps,
+    require_positive_int,
+    require_widths,
     walk,
 )
 
 if TYPE_CHECKING:
+    import pandas
     from matplotlib.axes import Axes
     from torch import Tensor
 
@@ -98,6 +104,10 @@ def png_bytes(figure: Figure) -> bytes:
 def _rendered(figure: Figure, image_format: str, **options) -> bytes:
     picture = BytesIO()
     with matplotlib.rc_context(STYLE):
+        if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+            # Each drawing would move the layout by a hair, so the first one settles it.
+            figure.savefig(BytesIO(), format="svg")
+            figure.set_layout_engine("none")
         figure.savefig(picture, format=image_format, **options)
     return picture.getvalue()
 
@@ -121,9 +131,10 @@ def _finish(figure: Figure, alt: str) -> Figure:
 
 def _short(count: float) -> str:
     """A count in three digits: 128049152 -> '128 M'."""
+    count = float(f"{count:.3g}")  # first, so that 999999 is written as '1 M'
     for unit, name in ((1e9, " G"), (1e6, " M"), (1e3, " K")):
         if count >= unit:
-            return f"{count / unit:.3g}{name}"
+            return f"{count / unit:g}{name}"
     return f"{count:g}"
 
 
@@ -132,37 +143,51 @@ def _short(count: float) -> str:
 LAYER_NAMES = {"1x1": "1×1 conv", "3x3": "3×3 conv", "5x5": "5×5 conv", "pool": "3×3 max pool"}
 
 
-def inception_diagram(in_channels: int, widths: InceptionWidths, naive: bool = False) -> Figure:
+def inception_diagram(
+    in_channels: int, widths: InceptionWidths, naive: bool = False, reveal: bool = True
+) -> Figure:
     """One Inception module from left to right, with the number of channels on every line.
 
     The bar on the right is the concatenated output, split in proportion to what each
-    path contributes.
+    path contributes. Its height is to scale, so that the bars of a naive and of a reduced
+    module with the same input can be compared.
 
     Args:
         in_channels: channels of the module's input.
         widths: the module's widths.
         naive: whether to draw the naive module.
+        reveal: whether to show the output channels; without it, a reader can predict them.
     """
     figure, axes = _new_figure(3.2)
     axes.set_xlim(0, 10)
     axes.set_ylim(-0.6, 3.9)
     axes.axis("off")
     outputs = path_outputs(in_channels, widths, naive)
-    ends = _draw_concatenation(axes, outputs, filled=not naive)
+    ends = dict.fromkeys(BRANCHES, 1.5)
+    if reveal:
+        tallest = widths.naive_out_channels(in_channels)
+        ends = _draw_concatenation(axes, outputs, 3.8 / tallest, filled=not naive)
+    else:
+        axes.text(8.7, 1.5, "concatenated:\n? channels", va="center")
     _draw_box(axes, 0.75, 1.5, f"input\n{in_channels}\nchannels", INK, filled=False, size=(1.3, 1.2))
     for y, name in zip((3, 2, 1, 0), BRANCHES):
         layers = _path_layers(name, in_channels, widths, naive)
         _draw_path(axes, y, layers, COLOURS[name], ends[name], filled=not naive)
+    kind = "naive" if naive else "reduced"
+    sentence = f"The {kind} Inception module: {in_channels} channels enter four parallel paths"
+    if not reveal:
+        return _finish(figure, f"{sentence}, whose outputs are concatenated.")
     parts = ", ".join(f"{name} {channels}" for name, channels in outputs.items())
     return _finish(figure, (
-        f"The {'naive' if naive else 'reduced'} Inception module: {in_channels} channels enter "
-        f"four parallel paths, which put out {parts}; concatenated they are "
+        f"{sentence}, which put out {parts}; concatenated they are "
         f"{sum(outputs.values())} channels."
     ))
 
 
 def path_outputs(in_channels: int, widths: InceptionWidths, naive: bool = False) -> dict[str, int]:
     """Channels that each path of a module puts out."""
+    in_channels = require_positive_int("in_channels", in_channels)
+    require_widths(widths)
     pool = in_channels if naive else widths.pool_proj
     return {"1x1": widths.c1x1, "3x3": widths.c3x3, "5x5": widths.c5x5, "pool": pool}
 
@@ -223,11 +248,15 @@ def _readable_on(colour: str) -> str:
     return "white" if 0.3 * red + 0.6 * green + 0.1 * blue < 0.48 else INK
 
 
-def _draw_concatenation(axes: "Axes", outputs: dict[str, int], filled: bool) -> dict[str, float]:
+def _draw_concatenation(
+    axes: "Axes", outputs: dict[str, int], scale: float, filled: bool
+) -> dict[str, float]:
     """Draw the output as a bar of four parts; return the height at which each path ends."""
-    whole, top, ends = sum(outputs.values()), 3.4, {}
+    whole = sum(outputs.values())
+    top, ends = 1.5 + whole * scale / 2, {}
+    axes.text(8.85, top + 0.15, f"{whole} channels out", ha="center", va="bottom")
     for name, channels in outputs.items():
-        height = 3.8 * channels / whole
+        height = channels * scale
         axes.add_patch(Rectangle(
             (8.6, top - height), 0.5, height, zorder=2, linewidth=1.6,
             facecolor=COLOURS[name] if filled else "white", edgecolor=COLOURS[name],
@@ -235,7 +264,6 @@ def _draw_concatenation(axes: "Axes", outputs: dict[str, int], filled: bool) -> 
         ends[name] = top - height / 2
         axes.text(9.25, ends[name], channels, va="center")
         top -= height
-    axes.text(8.85, 3.55, f"{whole} channels out", ha="center", va="bottom")
     return ends
 
 
@@ -245,14 +273,16 @@ def network_diagram(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224, aux:
     Args:
         rows: the table of the network.
         image_size: height and width of the image in pixels.
-        aux: whether to mark where the auxiliary classifiers read.
+        aux: whether to mark where the auxiliary classifiers read: behind 4a and 4d, as far
+            as the table has them.
     """
     figure, axes = _new_figure(2.9)
     axes.axis("off")
     steps = list(walk(rows, image_size=image_size))
+    heads = [step.row.name for step in steps if aux and step.row.name in AUX_AFTER]
     for x, step in enumerate(steps):
         _draw_step(axes, x, step)
-        if aux and step.row.name in AUX_AFTER:
+        if step.row.name in heads:
             axes.annotate("auxiliary\nclassifier", (x, -0.62), (x, -2.0), ha="center", va="center",
                           fontsize=8, arrowprops={"arrowstyle": "<-", "color": INK})
     axes.text(len(steps) - 0.3, 0, "average pool,\nlinear", va="center", fontsize=8)
@@ -260,15 +290,16 @@ def network_diagram(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224, aux:
     axes.set_ylim(-2.4, 3.2)
     modules = sum(isinstance(step.row, InceptionRow) for step in steps)
     last = steps[-1]
+    read = "an auxiliary classifier reads" if len(heads) == 1 else "auxiliary classifiers read"
     return _finish(figure, (
         f"The network row by row: {modules} Inception modules behind a stem, from an image of "
         f"{image_size}x{image_size} pixels to {last.out_channels} maps of "
         f"{last.out_size}x{last.out_size}"
-        + (f"; auxiliary classifiers read behind {' and '.join(AUX_AFTER)}." if aux else ".")
+        + (f"; {read} behind {' and '.join(heads)}." if heads else ".")
     ))
 
 
-def _draw_step(axes: "Axes", x: int, step) -> None:
+def _draw_step(axes: "Axes", x: int, step: Step) -> None:
     colour = {Convolution: INK, MaxPool: "white", InceptionRow: PLAIN}[type(step.row)]
     height = 0.5 + 2.2 * (step.out_size / 112) ** 0.5
     axes.add_patch(Rectangle((x - 0.36, -height / 2), 0.72, height, facecolor=colour, edgecolor=INK,
@@ -276,7 +307,7 @@ def _draw_step(axes: "Axes", x: int, step) -> None:
     light = isinstance(step.row, MaxPool)
     axes.text(x, 0, step.row.name, rotation=90, ha="center", va="center", fontsize=8,
               color=INK if light else "white")
-    axes.text(x, height / 2 + 0.1, f"{step.out_size}²\n{step.out_channels}", ha="center",
+    axes.text(x, height / 2 + 0.1, f"{step.out_size}²\n{step.out_channels} ch", ha="center",
               va="bottom", fontsize=7.5)
 
 
@@ -341,10 +372,10 @@ def module_cost_bars() -> Figure:
 
 
 def channel_growth() -> Figure:
-    """Channels behind each module: stacked naive modules against the paper's network."""
+    """Channels after each module: stacked naive modules against the paper's network."""
     figure, axes = _new_figure(2.7)
     naive = cost.chain_naive().drop(index="all")["out_channels"]
-    steps = [step for step in walk(TABLE_1) if isinstance(step.row, InceptionRow)]
+    steps = inception_steps()
     reduced = [step.out_channels for step in steps]
     axes.plot(naive.index, naive, color=INK, marker="o", markerfacecolor="white")
     axes.plot(naive.index, reduced, color=PLAIN, marker="o")
@@ -353,45 +384,53 @@ def channel_growth() -> Figure:
     axes.set_xlim(-0.3, len(steps) + 0.4)
     axes.set_ylim(0)
     axes.set_ylabel("channels")
-    axes.set_xlabel("behind module")
+    axes.set_xlabel("after module")
     return _finish(figure, (
-        f"Channels behind each of nine stacked modules: naive grows from {naive.iloc[0]} to "
+        f"Channels after each of nine stacked modules: naive grows from {naive.iloc[0]} to "
         f"{naive.iloc[-1]:,}, reduced from {reduced[0]} to {reduced[-1]:,}."
     ))
 
 
-def break_even_curve() -> Figure:
-    """Cost of a reduced path over the direct one, against the width of the reduction.
+def break_even_dots() -> Figure:
+    """The paper's eighteen reductions, each with the width at which it would cost nothing.
 
-    The horizontal axis is the reduction as a share of the input channels; the paper's
-    nine choices stand on the curves of their own module.
+    The horizontal axis is the width of the reduction as a share of the input channels.
     """
-    figure, axes = _new_figure(3.1)
-    for name, kernel_size in (("3x3", 3), ("5x5", 5)):
-        for step in walk(TABLE_1):
-            if not isinstance(step.row, InceptionRow):
-                continue
-            widths = step.row.widths
-            reduce, out = (
-                (widths.c3x3_reduce, widths.c3x3) if name == "3x3" else (widths.c5x5_reduce, widths.c5x5)
-            )
-            slope = 1 / out * step.in_channels / kernel_size**2 + 1
-            axes.plot((0, 1.05), (0, 1.05 * slope), color=COLOURS[name], linewidth=0.5, alpha=0.4)
-            share = reduce / step.in_channels
-            axes.plot(share, share * slope, "o", color=COLOURS[name], markersize=5)
-    axes.axhline(1, color=INK, linewidth=1)
-    axes.text(0.02, 1.02, "above this line the 1×1 convolution costs more than it saves", va="bottom")
-    axes.text(0.56, 0.9, "3×3 paths", color=COLOURS["3x3"], ha="right")
-    axes.text(0.14, 0.1, "5×5 paths", color=COLOURS["5x5"])
-    axes.set_xlim(0, 1)
-    axes.set_ylim(0, 1.3)
-    axes.set_xlabel("width of the reduction, as a share of the input channels")
-    axes.set_ylabel("cost over the direct path")
+    figure, panels = _new_figure(3.2, columns=2, sharey=True)
+    steps = inception_steps()
+    closest = 0.0
+    for axes, name in zip(panels, ("3x3", "5x5"), strict=True):
+        colour = COLOURS[name]
+        for position, step in enumerate(steps):
+            chosen, even = _reduction_shares(step, name)
+            closest = max(closest, chosen / even)
+            axes.plot((chosen, even), (position, position), color=colour, linewidth=1, alpha=0.5)
+            axes.plot(chosen, position, "o", color=colour, markersize=6)
+            axes.plot(even, position, "|", color=INK, markersize=11, markeredgewidth=1.8)
+        axes.set_xlim(0, 1)
+        axes.set_title(f"{LAYER_NAMES[name]} paths", loc="left", fontsize=10, color=colour)
+        axes.set_xlabel("reduction / input channels")
+    chosen, even = _reduction_shares(steps[0], "5x5")
+    panels[1].text(chosen + 0.03, 0.28, "chosen", fontsize=8.5, va="top")
+    panels[1].text(even, 0.28, "break-even", fontsize=8.5, va="top", ha="center")
+    panels[0].set_yticks(range(len(steps)), [step.row.name for step in steps])
+    panels[0].set_ylim(len(steps) - 0.4, -0.6)
     return _finish(figure, (
-        "Cost of a reduced path as a share of the direct one, against the width of the "
-        "reduction: straight lines through zero; all eighteen choices of the paper lie well "
-        "below 1, the 5x5 paths lowest."
+        f"The paper's {2 * len(steps)} reductions and their break-evens, as shares of the input "
+        f"channels: the one that comes closest stands at {closest:.0%} of its break-even."
     ))
+
+
+def _reduction_shares(step: Step, name: str) -> tuple[float, float]:
+    """Width of a path's reduction, chosen and at break-even, over the input channels."""
+    widths, kernel_size = step.row.widths, int(name[0])
+    reduce, out = {
+        "3x3": (widths.c3x3_reduce, widths.c3x3),
+        "5x5": (widths.c5x5_reduce, widths.c5x5),
+    }[name]
+    # r = k^2 c m / (c + k^2 m), see chapter 3.
+    weights = kernel_size**2 * out
+    return reduce / step.in_channels, weights / (step.in_channels + weights)
 
 
 def network_cost_bars() -> Figure:
@@ -420,7 +459,7 @@ def network_cost_bars() -> Figure:
     whole = cost.total(rows)
     dearest = max(rows, key=lambda row: rows[row].multiply_adds)
     return _finish(figure, (
-        f"Multiply-adds and parameters of GoogLeNet by row. The dearest row is {dearest} with "
+        f"Multiply-adds and parameters of GoogLeNet by row. The most expensive row is {dearest} with "
         f"{100 * rows[dearest].multiply_adds / whole.multiply_adds:.0f} % of the multiply-adds; "
         f"the linear layer has {100 * rows['linear'].parameters / whole.parameters:.0f} % of "
         f"the parameters."
@@ -439,30 +478,34 @@ def _cost_parts() -> dict[str, dict[str, cost.Cost]]:
     return parts
 
 
-def latency_bars(times: dict[str, tuple[float, float]]) -> Figure:
-    """Measured time of naive and reduced modules.
+def latency_bars(times: "pandas.DataFrame") -> Figure:
+    """Measured time of naive and reduced modules, with the part that is max pooling.
 
     Args:
-        times: module name -> (naive, reduced), both in milliseconds.
+        times: one row a module, with the columns ``naive``, ``reduced`` and ``pooling``
+            (milliseconds) and ``counted`` (naive over reduced multiply-adds).
     """
-    figure, axes = _new_figure(2.7)
-    for position, (naive, reduced) in enumerate(times.values()):
-        axes.bar(position - 0.2, naive, 0.36, color="white", edgecolor=INK, linewidth=1.2)
-        axes.bar(position + 0.2, reduced, 0.36, color=PLAIN)
-        axes.text(position, max(naive, reduced), f"{naive / reduced:.1f}×", ha="center", va="bottom",
-                  fontsize=8.5)
-    axes.set_xticks(range(len(times)), times)
+    figure, axes = _new_figure(3.1)
+    for position, row in enumerate(times.itertuples()):
+        for offset, value, face in ((-0.2, row.naive, "white"), (0.2, row.reduced, PLAIN)):
+            axes.bar(position + offset, value, 0.36, color=face, edgecolor=INK, linewidth=1.1)
+            axes.bar(position + offset, row.pooling, 0.36, color=COLOURS["pool"], edgecolor=INK,
+                     linewidth=1.1)
+        axes.text(position, row.naive, f"{row.counted:.1f} → {row.naive / row.reduced:.1f}",
+                  ha="center", va="bottom", fontsize=8.5)
+    axes.set_xticks(range(len(times)), times.index)
     axes.set_ylabel("milliseconds a forward pass")
+    axes.set_title("factor naive / reduced: counted → measured", loc="right", fontsize=9)
+    axes.margins(y=0.12)
     axes.legend(handles=[
         Patch(facecolor="white", edgecolor=INK, label="naive"),
-        Patch(facecolor=PLAIN, label="reduced"),
+        Patch(facecolor=PLAIN, edgecolor=INK, label="reduced"),
+        Patch(facecolor=COLOURS["pool"], edgecolor=INK, label="of it, max pooling"),
     ], frameon=False)
     # Measured times differ between runs, so the sentence leaves them out.
     return _finish(figure, (
-        f"Measured time of one forward pass, naive beside reduced, for {len(times)} modules: "
-        "naive takes longer in every one."
-        if all(naive > reduced for naive, reduced in times.values())
-        else f"Measured time of one forward pass, naive beside reduced, for {len(times)} modules."
+        f"Measured time of one forward pass, naive beside reduced, for {len(times)} modules, "
+        "with the part of the max pooling marked, and the factors counted and measured."
     ))
 
 
@@ -478,8 +521,12 @@ def image_grid(images: "Tensor", titles: list[str], columns: int = 10) -> Figure
         columns: pictures in a row.
 
     Raises:
-        ValueError: if there are not as many titles as images.
+        ValueError: if there are no images, not as many titles as images, or ``columns`` is
+            not a whole number of at least 1.
     """
+    columns = require_positive_int("columns", columns)
+    if len(images) == 0:
+        raise ValueError("images must be at least one, but there are none")
     if len(images) != len(titles):
         raise ValueError(f"titles must be {len(images)}, one an image, but there are {len(titles)}")
     rows = -(-len(images) // columns)
@@ -489,18 +536,18 @@ def image_grid(images: "Tensor", titles: list[str], columns: int = 10) -> Figure
     for axes in grid.flat:
         axes.axis("off")
     for axes, image, title in zip(grid.flat, images, titles):
-        axes.imshow(image[0].cpu(), cmap="gray")
+        axes.imshow(image[0].cpu().numpy(), cmap="gray")
         axes.set_title(title, fontsize=7, loc="center", pad=2)
     return _finish(figure, f"{len(images)} images: {', '.join(dict.fromkeys(titles))}.")
 
 
 def learning_curves(histories: dict[str, "History"]) -> Figure:
-    """Validation accuracy and training loss, against epochs and against seconds.
+    """Accuracy on held-out images, against epochs and against seconds of training.
 
     Args:
         histories: name -> what ``fit`` returned. A name with "naive" in it is drawn outlined.
     """
-    figure, (left, right) = _new_figure(2.9, columns=2)
+    figure, (left, right) = _new_figure(2.9, columns=2, sharey=True)
     for name, history in histories.items():
         frame = history.frame()
         naive = "naive" in name
@@ -510,16 +557,16 @@ def learning_curves(histories: dict[str, "History"]) -> Figure:
             "markerfacecolor": "white" if naive else PLAIN,
             "label": name,
         }
-        left.plot(frame["epoch"], 100 * frame["validation_accuracy"].astype(float), **style)
-        right.plot(frame["seconds"].cumsum(), frame["train_loss"], **style)
+        accuracy = 100 * frame["validation_accuracy"]
+        left.plot(frame["epoch"], accuracy, **style)
+        right.plot(frame["seconds"].cumsum(), accuracy, **style)
     left.set_xlabel("epoch")
     left.set_ylabel("accuracy on held-out images, %")
     left.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
     right.set_xlabel("seconds of training")
-    right.set_ylabel("training loss")
     right.set_xlim(0)
     left.legend(frameon=False)
     return _finish(figure, (
-        f"Learning curves of {' and '.join(histories)}: accuracy by epoch on the left, "
-        "training loss by seconds on the right."
+        f"Learning curves of {' and '.join(histories)}: accuracy on held-out images "
+        "by epoch on the left, by seconds of training on the right."
     ))

@@ -5,8 +5,8 @@ a multiply-add as two operations.
 """
 
 import re
-import time
 
+import numpy as np
 import pandas
 import pytest
 import torch
@@ -196,6 +196,107 @@ def test_torchvisions_networks_by_torchs_counter():
         assert counted.weights == weights_of(model)
 
 
+MORE_LAYERS = {
+    "linear on three axes": (lambda: nn.Linear(8, 4), (2, 5, 8)),
+    "linear on four axes": (lambda: nn.Linear(8, 4, bias=False), (2, 5, 3, 8)),
+    "linear": (lambda: nn.Linear(8, 4), (3, 8)),
+    "one axis": (lambda: nn.Conv1d(4, 6, 3, stride=2), (2, 4, 11)),
+    "three axes": (lambda: nn.Conv3d(2, 3, 3), (2, 2, 5, 6, 7)),
+    "groups": (lambda: nn.Conv2d(8, 16, 3, groups=4, padding=1), (2, 8, 6, 5)),
+    "dilated": (lambda: nn.Conv2d(4, 6, 3, dilation=2), (1, 4, 9, 9)),
+    "without a batch": (lambda: nn.Conv2d(4, 6, 3, padding=1), (4, 8, 9)),
+    "transposed": (lambda: nn.ConvTranspose2d(4, 6, 3), (1, 4, 8, 8)),
+    "transposed with a stride": (lambda: nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1), (2, 4, 8, 7)),
+    "transposed with groups": (lambda: nn.ConvTranspose2d(4, 6, 3, groups=2), (2, 4, 8, 7)),
+    "transposed on one axis": (lambda: nn.ConvTranspose1d(4, 6, 3, stride=3), (2, 4, 8)),
+}
+
+
+@pytest.mark.parametrize("name", MORE_LAYERS)
+def test_more_kinds_of_layers_as_torch_counts_them(name):
+    build, input_size = MORE_LAYERS[name]
+    layer = on_meta(build)
+    counted = torchinfo_cost(layer, input_size)
+    assert counted.multiply_adds == multiply_adds_of_torch(layer, input_size)
+    assert counted.weights == layer.weight.numel()
+    outputs = layer(torch.zeros(input_size, device="meta")).numel()
+    has_bias = layer.bias is not None
+    assert (counted.biases, counted.bias_additions) == ((layer.bias.numel(), outputs) if has_bias else (0, 0))
+
+
+def test_more_kinds_of_layers_by_hand():
+    linear = torchinfo_layers(nn.Linear(8, 4), (2, 5, 8)).loc[0]
+    assert linear["multiply_adds"] == 2 * 5 * 8 * 4
+    assert linear["torchinfo"] == 2 * (8 * 4 + 4)  # torchinfo's own figure stays what it is
+    assert torchinfo_cost(nn.ConvTranspose2d(4, 4, 3), (1, 4, 8, 8)) == Cost(
+        weights=144, biases=4, multiply_adds=144 * 8 * 8, bias_additions=4 * 10 * 10
+    )
+
+
+def test_a_layer_used_twice_has_its_weights_once_and_works_twice():
+    conv = nn.Conv2d(4, 4, 3, padding=1)
+    twice = nn.Sequential(conv, nn.ReLU(), conv)
+    assert torchinfo_cost(twice, (1, 4, 8, 8)) == Cost(144, 4, 2 * 144 * 64, 2 * 4 * 64)
+    assert multiply_adds_of_torch(twice.to("meta"), (1, 4, 8, 8)) == 2 * 144 * 64
+    layers = torchinfo_layers(twice, (1, 4, 8, 8))
+    assert layers["layer"].tolist() == ["0", "1", "0"]  # the names that named_modules() gives
+    assert layers["weights"].tolist() == [144, 0, 0]
+    assert layers["multiply_adds"].tolist() == [144 * 64, 0, 144 * 64]
+
+
+def test_weights_shared_by_two_layers_are_counted_once():
+    first, second = nn.Linear(6, 6), nn.Linear(6, 6)
+    second.weight = first.weight
+    model = nn.Sequential(first, second)
+    counted = torchinfo_cost(model, (1, 6))
+    assert counted.parameters == sum(p.numel() for p in model.parameters()) == 36 + 12
+    assert counted.multiply_adds == 2 * 36
+
+
+class ConvolutionWithAChild(nn.Conv2d):
+    """A convolution that holds another layer is still a convolution."""
+
+    def __init__(self) -> None:
+        super().__init__(4, 6, 3)
+        self.activation = nn.ReLU()
+
+    def forward(self, x):
+        return self.activation(super().forward(x))
+
+
+def test_a_convolution_with_a_layer_inside_is_counted():
+    assert torchinfo_cost(ConvolutionWithAChild(), (1, 4, 8, 8)) == conv_cost(4, 6, 3, 6)
+
+
+class OwnWeights(nn.Module):
+    """A layer that multiplies by weights of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(torch.zeros(4, 4))
+
+    def forward(self, x):
+        return x @ self.matrix
+
+
+@pytest.mark.parametrize("layer", [
+    nn.LSTM(4, 4), nn.MultiheadAttention(4, 2), nn.Embedding(4, 4), OwnWeights(),
+    nn.utils.parametrizations.weight_norm(nn.Linear(4, 4, bias=False)),
+], ids=lambda layer: type(layer).__name__)  # fmt: skip
+def test_a_layer_that_cannot_be_counted_is_named(layer):
+    model = nn.Sequential(nn.Linear(4, 4), nn.Sequential(layer))
+    with pytest.raises(ValueError, match=r"^model must .*, but \w+ '1\.0.*' has weights of its own, .* not counted$"):
+        torchinfo_cost(model, (1, 4))
+
+
+def test_normalisations_and_activations_are_free():
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.GroupNorm(2, 4), nn.InstanceNorm2d(4, affine=True),
+        nn.LayerNorm([4, 5, 5]), nn.RMSNorm(5), nn.PReLU(4),
+    )  # fmt: skip
+    assert torchinfo_cost(model, (1, 3, 5, 5)) == conv_cost(3, 4, 1, 5)
+
+
 # --- tables ------------------------------------------------------------------------------
 
 
@@ -203,6 +304,7 @@ def test_chained_naive_modules():
     frame = chain_naive()
     channels, weights, biases, work = 192, 0, 0, 0
     for name, _, size, w, _ in MODULES:
+        assert frame.loc[name, "size"] == f"{size}x{size}"
         assert frame.loc[name, "in_channels"] == channels
         of_module = channels * (w.c1x1 + 9 * w.c3x3 + 25 * w.c5x5)
         assert frame.loc[name, "multiply-adds"] == of_module * size**2
@@ -211,8 +313,11 @@ def test_chained_naive_modules():
         weights, biases, work = weights + of_module, biases + outputs, work + of_module * size**2
         channels += outputs
         assert frame.loc[name, "out_channels"] == channels
-    assert frame.loc["all"].tolist() == [192, channels, weights + biases, work]
-    assert frame.loc["all"].tolist() == [192, 4944, 92_456_592, 12_085_441_536]
+    assert list(frame.columns) == ["size", "in_channels", "out_channels", "parameters", "multiply-adds"]
+    assert frame["size"].tolist() == ["28x28"] * 2 + ["14x14"] * 5 + ["7x7"] * 2 + [""]
+    assert frame.loc["all"].tolist() == ["", 192, channels, weights + biases, work]
+    assert frame.loc["all"].tolist() == ["", 192, 4944, 92_456_592, 12_085_441_536]
+    assert readable(frame).loc["3a"].tolist() == ["28x28", "192", "416", "387,296", "303,464,448"]
 
 
 def test_compare_branches():
@@ -260,6 +365,22 @@ def test_readable():
     })  # fmt: skip
     assert readable(frame).values.tolist() == [["1,234,567", "0.401", "a"], ["0", "12,346", "b"]]
     assert frame.loc[0, "count"] == 1_234_567  # the table itself is left alone
+
+
+@pytest.mark.parametrize("value, expected", [
+    (True, "True"), (np.bool_(False), "False"), (None, "None"),
+    (999, "999"), (1000, "1,000"), (np.int64(-1000), "-1,000"),
+    (0.0, "0"), (0.99951, "1"), (99.95, "100"), (9.996, "10"), (999.4, "999"), (999.5, "1,000"),
+    (999.7, "1,000"), (-999.7, "-1,000"), (1000.4, "1,000"), (1234.5678, "1,235"), (999_999.7, "1,000,000"),
+    (np.float64(999.7), "1,000"), (float("nan"), "nan"), (float("inf"), "inf"),
+])  # fmt: skip
+def test_readable_values(value, expected):
+    frame = pandas.DataFrame({"value": pandas.Series([value], dtype=object)})
+    assert readable(frame)["value"].tolist() == [expected]
+
+
+def test_readable_columns_of_truths():
+    assert readable(pandas.DataFrame({"flag": [True, False]}))["flag"].tolist() == ["True", "False"]
 
 
 # --- torchinfo leaves no trace -----------------------------------------------------------
@@ -339,25 +460,44 @@ def test_layers_are_named_as_in_the_model():
 # --- the stopwatch -----------------------------------------------------------------------
 
 
-class Sleeper(nn.Module):
-    """Sleeps longer at first, as a network does that is still warming up."""
+class Clock(nn.Module):
+    """A network whose passes take the seconds that it is given, on a clock of its own."""
 
     def __init__(self, seconds: list[float]) -> None:
         super().__init__()
-        self.seconds, self.passes, self.modes = seconds, 0, set()
+        self.seconds, self.now, self.seen = iter(seconds), 0.0, []
 
     def forward(self, x):
-        time.sleep(self.seconds[self.passes])
-        self.passes += 1
-        self.modes.add(self.training)
+        self.now += next(self.seconds)
+        self.seen.append((self.training, torch.get_num_threads(), torch.is_grad_enabled()))
         return x
 
 
-def test_latency_is_the_fastest_timed_pass_in_milliseconds():
-    model = Sleeper([0.0, 0.0, 0.04, 0.02, 0.03])  # the two fastest are not timed
-    assert 20 <= latency_ms(model, torch.zeros(1), repeats=3) < 30
-    assert model.passes == 5
-    assert model.modes == {False} and model.training
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_latency_is_the_fastest_timed_pass_in_milliseconds(monkeypatch, three_threads):
+    model = Clock([0.5, 0.25, 4.0, 2.0, 3.0])  # the two fastest are not timed
+    monkeypatch.setattr(cost.time, "perf_counter", lambda: model.now)
+    assert latency_ms(model, torch.zeros(1), repeats=3) == 2000
+    assert model.seen == [(False, 1, False)] * 5  # in evaluation, on one thread, without a graph
+
+
+@pytest.mark.parametrize("seconds", [[0.0] * 3, []], ids=["success", "error"])
+def test_latency_restores_mode_and_threads(seconds, three_threads):
+    model = Clock(seconds)
+    if seconds:
+        latency_ms(model, torch.zeros(1), repeats=1)
+    else:
+        with pytest.raises((StopIteration, RuntimeError)):
+            latency_ms(model, torch.zeros(1), repeats=1)
+    assert torch.get_num_threads() == 3
+    assert model.training
 
 
 def test_latency_restores_the_modes_after_an_error():
@@ -392,7 +532,16 @@ def test_conv_cost_checks_every_number(argument, bad):
     (lambda: linear_cost(5, -2), "^out_features must be .* at least 1, but it is -2$"),
     (lambda: inception_cost(0, WIDTHS["3a"], 28), "^in_channels must be .* but it is 0$"),
     (lambda: network_cost(image_size=30), r"^image_size 30 is too small.*\(at least 31\)$"),
-    (lambda: network_cost(num_classes=0), "must be a whole number of at least 1, but it is 0$"),
+    (lambda: network_cost(num_classes=0), "^num_classes must be a whole number of at least 1, but it is 0$"),
+    (lambda: network_cost(()), "^rows must hold at least one row, for instance TABLE_1, but it is empty$"),
+    (lambda: network_cost(aux=True, image_size=64), "^image_size 64 is too small for the auxiliary .* at least 79, "),
+    (lambda: network_cost(MINI_ROWS, aux=True, image_size=28), "^aux=True needs the modules 4a and 4d among rows"),
+    (lambda: inception_cost(192, WIDTHS["3a"], 0), "^size must be a whole number of at least 1, but it is 0$"),
+    (lambda: inception_cost(192, (64, 96), 28), r"^widths must be InceptionWidths\(.*, but it is \(64, 96\)$"),
+    (lambda: compare_branches(192, None, 28), r"^widths must be InceptionWidths\(.*, but it is None$"),
+    (lambda: torchinfo_layers(nn.ReLU(), 28), r"^input_size must be the shape of a batch, .*, but it is 28$"),
+    (lambda: torchinfo_cost(nn.ReLU(), ()), r"^input_size must be the shape of a batch, .*, but it is \(\)$"),
+    (lambda: torchinfo_cost(nn.ReLU(), "28"), r"^input_size must be the shape of a batch, .*, but it is '28'$"),
     (lambda: torchinfo_cost(nn.ReLU(), (1, 0)), r"^input_size\[1\] must be .* but it is 0$"),
     (lambda: torchinfo_layers(nn.ReLU(), (1, 2.5)), r"^input_size\[1\] must be .* but it is 2\.5$"),
     (lambda: latency_ms(nn.ReLU(), torch.zeros(1), repeats=0), "^repeats must be .* but it is 0$"),
@@ -406,3 +555,18 @@ def test_refusals(call, message):
 def test_a_naive_module_costs_the_same_whatever_the_widths_it_does_not_use():
     widths = InceptionWidths(64, 1, 128, 1, 32, 1)
     assert cost.inception_cost(192, widths, 28, naive=True) == inception_cost(192, WIDTHS["3a"], 28, naive=True)
+
+
+def test_numbers_out_of_a_table_are_taken_and_become_plain():
+    channels = chain_naive().loc["3a", "out_channels"]
+    frame = compare_modules()
+    assert isinstance(frame["naive parameters"].iloc[0], np.int64)
+    for found, expected in (
+        (conv_cost(channels, np.int64(2), np.int32(3), np.uint8(200)), conv_cost(416, 2, 3, 200)),
+        (linear_cost(np.int32(70_000), np.int32(70_000)), linear_cost(70_000, 70_000)),
+        (total(inception_cost(channels, WIDTHS["3b"], np.int8(28))), total(inception_cost(416, WIDTHS["3b"], 28))),
+        (torchinfo_cost(nn.Linear(8, 4), (np.int64(2), np.int64(8))), torchinfo_cost(nn.Linear(8, 4), (2, 8))),
+    ):
+        assert found == expected
+        assert {type(number) for number in vars(found).values()} == {int}
+    assert linear_cost(np.int32(70_000), np.int32(70_000)).weights == 4_900_000_000  # no overflow

@@ -6,11 +6,20 @@ with torch's functions alone, torch's autograd graph, and torchvision's GoogLeNe
 
 import re
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
-from gnet_lib import GoogLeNet, GoogLeNetOutputs, Inception, InceptionWidths, MiniGoogLeNet, NaiveInception
+from gnet_lib import (
+    GoogLeNet,
+    GoogLeNetOutputs,
+    Inception,
+    InceptionWidths,
+    MiniGoogLeNet,
+    NaiveInception,
+    network_cost,
+)
 from gnet_lib.googlenet import MINI_ROWS, AuxiliaryHead
 from gnet_lib.inception import NotesInception
 from gnet_lib.paper import InceptionRow, walk
@@ -556,13 +565,70 @@ def test_numbers_are_checked(argument, bad):
     ({"dropout": 1.0}, r"^dropout must be at least 0 and below 1, but it is 1\.0$"),
     ({"dropout": -0.1}, r"^dropout must be at least 0 and below 1, but it is -0\.1$"),
     ({"dropout": float("nan")}, r"^dropout must be at least 0 and below 1, but it is nan$"),
-    ({"image_size": 78}, r"^image_size 78 is too small for the auxiliary .*4x4 behind 4a.*at least 79, or aux=False$"),
+    ({"dropout": "0.4"}, r"^dropout must be at least 0 and below 1, but it is '0\.4'$"),
+    ({"dropout": None}, r"^dropout must be at least 0 and below 1, but it is None$"),
+    ({"dropout": False}, r"^dropout must be at least 0 and below 1, but it is False$"),
+    ({"image_size": 78}, r"^image_size 78 .*5x5 average pooling needs a map of at least 5x5 behind 4a and 4d; "
+                         r"use an image_size of at least 79, or aux=False$"),
+    ({"image_size": 20}, r"^image_size 20 .* use an image_size of at least 79, or aux=False$"),
+    ({"rows": (), "aux": False}, r"^rows must hold at least one row, for instance TABLE_1, but it is empty$"),
     ({"image_size": 30, "aux": False}, r"^image_size 30 is too small.*at least 31\)$"),
     ({"rows": MINI_ROWS}, r"^aux=True needs the modules 4a and 4d among rows; use aux=False$"),
 ])  # fmt: skip
 def test_choices_are_checked(options, message):
     with pytest.raises(ValueError, match=message):
         on_meta(lambda: GoogLeNet(**options))
+
+
+@pytest.mark.parametrize("options", [
+    {"image_size": 78}, {"image_size": 20}, {"image_size": 64}, {"rows": MINI_ROWS},
+    {"rows": MINI_ROWS, "image_size": 28}, {"image_size": 0}, {"num_classes": 0}, {"in_channels": True},
+], ids=str)  # fmt: skip
+def test_costs_with_heads_are_refused_where_the_network_is(options):
+    with pytest.raises(ValueError) as of_network:
+        on_meta(lambda: GoogLeNet(aux=True, **options))
+    with pytest.raises(ValueError) as of_cost:
+        network_cost(aux=True, **options)
+    assert str(of_cost.value) == str(of_network.value)
+
+
+@pytest.mark.parametrize("numbers, message", [
+    ({"size": 3}, "^size must be at least 5, the side of the average pooling's window, but it is 3$"),
+    ({"size": 4}, "^size must be at least 5, .*, but it is 4$"),
+    ({"size": 14.0}, r"^size must be a whole number of at least 1, but it is 14\.0$"),
+    ({"in_channels": 0}, "^in_channels must be a whole number of at least 1, but it is 0$"),
+    ({"num_classes": True}, "^num_classes must be a whole number of at least 1, but it is True$"),
+    ({"dropout": "0.7"}, r"^dropout must be at least 0 and below 1, but it is '0\.7'$"),
+    ({"dropout": 1}, "^dropout must be at least 0 and below 1, but it is 1$"),
+])  # fmt: skip
+def test_a_head_checks_its_arguments(numbers, message):
+    with pytest.raises(ValueError, match=message):
+        AuxiliaryHead(**{"in_channels": 512, "size": 14, "num_classes": 10} | numbers)
+
+
+def test_the_smallest_head_works():
+    head = AuxiliaryHead(6, 5, 3)
+    assert head.fc1.in_features == 128
+    assert head(torch.zeros(2, 6, 5, 5)).shape == (2, 3)
+
+
+def test_numbers_out_of_a_table_are_taken():
+    model = on_meta(lambda: GoogLeNet(np.int64(1), np.int64(7), image_size=np.int64(WITH_HEADS)))
+    numbers = (model.in_channels, model.image_size, model.fc.out_features, model.heads["4a"].fc1.in_features)
+    assert numbers == (1, WITH_HEADS, 7, 128)
+    assert {type(number) for number in numbers} == {int}
+
+
+def test_the_notes_have_no_small_network():
+    message = r"^from_notes must be called as GoogLeNet\.from_notes\(\), .* MiniGoogLeNet: "
+    with pytest.raises(ValueError, match=message):
+        MiniGoogLeNet.from_notes()
+    assert type(on_meta(GoogLeNet.from_notes)) is GoogLeNet
+
+
+def test_images_must_be_a_tensor():
+    with pytest.raises(ValueError, match="^images must be a torch.Tensor, but it is of type ndarray; torch.as_tensor"):
+        MiniGoogLeNet()(np.zeros((1, 1, 28, 28), dtype="float32"))
 
 
 def test_mini_checks_its_module():

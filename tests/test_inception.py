@@ -6,11 +6,12 @@ again with torch's functions alone.
 
 import re
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from gnet_lib import Inception, InceptionWidths, NaiveInception
-from gnet_lib.inception import NotesInception, conv_unit
+from gnet_lib.inception import FourPaths, NotesInception, conv_unit
 from test_paper import MODULES
 from torch import nn
 
@@ -296,6 +297,28 @@ def test_conv_unit_with_a_stride():
     torch.testing.assert_close(unit(x), expected)
 
 
+@pytest.mark.parametrize("kind, units", [
+    (NaiveInception, ["1x1", "3x3", "5x5"]),
+    (Inception, ["1x1", "3x3.reduce", "3x3.conv", "5x5.reduce", "5x5.conv", "pool.project"]),
+    (NotesInception, ["1x1", "3x3.reduce", "3x3.conv", "5x5.reduce", "5x5.conv", "pool.project"]),
+])  # fmt: skip
+def test_saved_weights_keep_their_names(kind, units):
+    """A checkpoint of one version of the library is read by the next."""
+    module = kind(IN_CHANNELS, SMALL)
+    assert isinstance(module, FourPaths)
+    expected = [f"branches.{unit}.conv.{end}" for unit in units for end in ("weight", "bias")]
+    assert list(module.state_dict()) == expected
+    assert list(module.branches) == ["1x1", "3x3", "5x5", "pool"]
+    assert (module.in_channels, module.widths) == (IN_CHANNELS, SMALL)
+
+
+@BOTH
+def test_channels_out_of_a_table_are_taken(kind):
+    module = kind(np.int64(IN_CHANNELS), SMALL)
+    assert type(module.in_channels) is int and type(module.out_channels) is int
+    assert module(torch.zeros(1, IN_CHANNELS, 4, 4)).shape == (1, module.out_channels, 4, 4)
+
+
 # --- refusals ----------------------------------------------------------------------------
 
 
@@ -319,3 +342,26 @@ def test_another_shape_is_refused(kind, shape):
     message = rf"^x must have the shape \(N, 9, H, W\), but its shape is {re.escape(str(shape))}$"
     with pytest.raises(ValueError, match=message):
         kind(IN_CHANNELS, SMALL)(torch.zeros(shape))
+
+
+@BOTH
+@pytest.mark.parametrize("x", [np.zeros((1, 9, 4, 4), dtype="float32"), [[1.0]], None], ids=["array", "list", "None"])
+def test_what_is_no_tensor_is_refused(kind, x):
+    message = f"^x must be a torch.Tensor, but it is of type {type(x).__name__}; torch.as_tensor makes one"
+    with pytest.raises(ValueError, match=message):
+        kind(IN_CHANNELS, SMALL)(x)
+
+
+@pytest.mark.parametrize("side", [2, 4])
+def test_an_even_kernel_is_refused(side):
+    with pytest.raises(ValueError, match=f"^kernel_size must be odd, .*, but it is {side}$"):
+        conv_unit(3, 4, side)
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5, True, "3"], ids=repr)
+@pytest.mark.parametrize("argument", ["in_channels", "out_channels", "kernel_size", "stride"])
+def test_numbers_of_a_unit_are_checked(argument, bad):
+    numbers = {"in_channels": 3, "out_channels": 4, "kernel_size": 3, "stride": 1} | {argument: bad}
+    message = f"^{argument} must be a whole number of at least 1, but it is {re.escape(repr(bad))}$"
+    with pytest.raises(ValueError, match=message):
+        conv_unit(**numbers)

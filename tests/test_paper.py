@@ -9,6 +9,7 @@ import dataclasses
 import re
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT
@@ -23,6 +24,9 @@ from gnet_lib.paper import (
     InceptionRow,
     InceptionWidths,
     MaxPool,
+    inception_steps,
+    require_heads,
+    require_positive_int,
     smallest_image_size,
     walk,
 )
@@ -191,6 +195,25 @@ def test_walk_of_naive_modules_adds_the_input_to_every_output():
     assert by_hand[-1] == 4944
 
 
+def test_inception_steps_are_the_printed_modules_at_their_places():
+    steps = inception_steps()
+    found = [(s.row.name, s.in_channels, s.in_size, s.row.widths, s.out_channels) for s in steps]
+    assert found == [tuple(module) for module in MODULES]
+    assert [step.out_size for step in steps] == [module.size for module in MODULES]
+
+
+def test_inception_steps_of_other_tables_sizes_and_kinds():
+    at_448 = inception_steps(TABLE_1, 448)
+    assert [step.in_size for step in at_448] == [2 * module.size for module in MODULES]
+    mini = inception_steps(MINI_ROWS, image_size=28)
+    assert [(step.row.name, step.in_channels, step.in_size) for step in mini] == [
+        ("3a", 32, 14), ("3b", 80, 14), ("4a", 120, 7), ("4b", 208, 7),
+    ]  # fmt: skip
+    naive = inception_steps(naive=True)
+    assert [step.in_channels for step in naive[:3]] == [192, 416, 416 + 128 + 192 + 96]
+    assert naive[-1].out_channels == 4944
+
+
 @pytest.mark.parametrize("rows", [TABLE_1, NOTES_ROWS, MINI_ROWS], ids=["paper", "notes", "mini"])
 def test_sizes_are_those_of_torch_for_every_image_size(rows):
     smallest = smallest_image_size(rows)
@@ -253,3 +276,68 @@ def test_walk_refuses_an_image_that_vanishes():
     message = rf"image_size 30 is too small: a map of 1x1 reaches row '{lost_at}'.*\(at least 31\)$"
     with pytest.raises(ValueError, match=message):
         list(walk(TABLE_1, image_size=30))
+
+
+@pytest.mark.parametrize("value", [7, np.int64(7), np.uint8(7)], ids=repr)
+def test_whole_numbers_of_numpy_become_plain_ones(value):
+    number = require_positive_int("size", value)
+    assert number == 7 and type(number) is int
+
+
+@pytest.mark.parametrize("bad", [0, -1, 7.0, True, "7", None, np.int64(0), np.float64(7), np.bool_(True)], ids=repr)
+def test_other_numbers_are_refused(bad):
+    message = f"^size must be a whole number of at least 1, but it is {re.escape(repr(bad))}$"
+    with pytest.raises(ValueError, match=message):
+        require_positive_int("size", bad)
+
+
+def test_numbers_of_numpy_leave_no_trace():
+    widths = InceptionWidths(*np.array([64, 96, 128, 16, 32, 32]))
+    assert widths == WIDTHS["3a"]
+    assert {type(width) for width in dataclasses.astuple(widths)} == {int}
+    first = next(walk(TABLE_1, np.int64(3), np.int64(224)))
+    assert {type(number) for number in first[1:]} == {int}
+
+
+@pytest.mark.parametrize("call", [
+    lambda: list(walk(())), lambda: inception_steps(()), lambda: list(walk([])),
+])  # fmt: skip
+def test_a_table_without_rows_is_refused(call):
+    message = "^rows must hold at least one row, for instance TABLE_1, but it is empty$"
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_smallest_image_size_refuses_an_unknown_row():
+    with pytest.raises(ValueError, match=r"^upto must be one of conv1, pool1, .*, 5b, but it is '9z'$"):
+        smallest_image_size(TABLE_1, "9z")
+
+
+def test_require_heads_takes_what_torch_can_pool():
+    """From 79 pixels on, a 5x5 average pooling fits behind 4a and behind 4d."""
+    behind_4d = TABLE_1[:WORKING_NAMES.index("4d") + 1]
+    for image_size in range(1, 130):
+        sizes = sizes_in_torch(behind_4d, image_size)
+        if len(sizes) == len(behind_4d) and sizes[-1] >= 5:
+            require_heads(TABLE_1, image_size)
+            continue
+        message = f"^image_size {image_size} is too small for the auxiliary .* at least 79, or aux=False$"
+        with pytest.raises(ValueError, match=message):
+            require_heads(TABLE_1, image_size)
+
+
+def test_require_heads_names_a_size_that_all_rows_survive():
+    """Many poolings behind 4d ask for more than the heads do."""
+    rows = TABLE_1 + tuple(MaxPool(f"more{number}") for number in range(3))
+    needed = smallest_image_size(rows)
+    assert needed > 79
+    with pytest.raises(ValueError, match=f"at least {needed}, or aux=False$"):
+        require_heads(rows, needed - 1)
+    require_heads(rows, needed)
+
+
+@pytest.mark.parametrize("missing", ["4a", "4d"])
+def test_require_heads_needs_both_modules(missing):
+    rows = tuple(row for row in TABLE_1 if row.name != missing)
+    with pytest.raises(ValueError, match="^aux=True needs the modules 4a and 4d among rows; use aux=False$"):
+        require_heads(rows, 224)

@@ -8,11 +8,13 @@ import base64
 import inspect
 import itertools
 import re
+import warnings
 import xml.etree.ElementTree as ElementTree
 
 import IPython.display
 import matplotlib.colors
 import numpy as np
+import pandas
 import pytest
 import torch
 from gnet_lib import WIDTHS, cost, plots
@@ -37,15 +39,19 @@ def a_history(accuracies: list[float], seconds: float) -> History:
 
 HISTORIES = {"naive": a_history([0.5, 0.6, 0.65], 4.0), "reduced": a_history([0.55, 0.7], 2.0)}
 
+TIMES = pandas.DataFrame(
+    {"naive": [4.0, 2.0], "reduced": [2.0, 2.5], "pooling": [0.5, 0.25], "counted": [2.37, 3.1]}, index=["3a", "3b"]
+)
+
 FIGURES = {
     "inception_diagram": lambda: plots.inception_diagram(192, WIDTHS["3a"]),
     "network_diagram": plots.network_diagram,
     "branch_cost_bars": lambda: plots.branch_cost_bars(192, WIDTHS["3a"], 28),
     "module_cost_bars": plots.module_cost_bars,
     "channel_growth": plots.channel_growth,
-    "break_even_curve": plots.break_even_curve,
+    "break_even_dots": plots.break_even_dots,
     "network_cost_bars": plots.network_cost_bars,
-    "latency_bars": lambda: plots.latency_bars({"3a": (4.0, 2.0), "3b": (9.0, 3.0)}),
+    "latency_bars": lambda: plots.latency_bars(TIMES),
     "image_grid": lambda: plots.image_grid(torch.arange(27.0).view(3, 1, 3, 3), ["bag", "coat", "bag"]),
     "learning_curves": lambda: plots.learning_curves(HISTORIES),
 }
@@ -106,6 +112,23 @@ def test_figure_has_a_sentence_and_is_drawn_the_same_every_time(name, displayed)
     assert ElementTree.fromstring(drawing).tag == "{http://www.w3.org/2000/svg}svg"
 
 
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_same_figure_is_drawn_the_same_again(name):
+    """In any order of formats, although each drawing lays the figure out."""
+    first, second = FIGURES[name](), FIGURES[name]()
+    svg, png = plots.svg_bytes(first), plots.png_bytes(first)
+    assert (plots.png_bytes(second), plots.svg_bytes(second)) == (png, svg)
+    assert (plots.svg_bytes(first), plots.png_bytes(first)) == (svg, png)
+
+
+def test_what_is_added_to_a_figure_before_it_is_shown_finds_room():
+    plain, titled = plots.channel_growth(), plots.channel_growth()
+    titled.axes[0].set_title("two\nlines")
+    for figure in (plain, titled):
+        plots.svg_bytes(figure)
+    assert titled.axes[0].get_position().y1 < plain.axes[0].get_position().y1 - 0.05
+
+
 def test_show_as_png(displayed):
     figure = FIGURES["image_grid"]()
     plots.show(figure, image_format="png")
@@ -148,6 +171,57 @@ def test_inception_diagram_bar_is_split_in_proportion():
     assert np.allclose(np.array(heights) / sum(heights), np.array([64, 128, 32, 32]) / 256)
 
 
+@pytest.mark.parametrize("printed", MODULES, ids=lambda module: module.name)
+def test_inception_diagram_bars_share_a_scale(printed):
+    heights, limits = {}, set()
+    for naive in (False, True):
+        (axes,) = plots.inception_diagram(printed.in_channels, printed.widths, naive=naive).axes
+        bar = [patch for patch in axes.patches if type(patch).__name__ == "Rectangle"]
+        heights[naive] = sum(part.get_height() for part in bar)
+        limits.add(axes.get_ylim())
+        bottom = min(part.get_y() for part in bar)
+        assert axes.get_ylim()[0] <= bottom and bottom + heights[naive] <= axes.get_ylim()[1]
+        for part, below in zip(bar, bar[1:]):  # from top to bottom, without gaps
+            assert np.isclose(part.get_y(), below.get_y() + below.get_height())
+    w = printed.widths
+    outputs = w.c1x1 + w.c3x3 + w.c5x5
+    assert np.isclose(heights[True] / heights[False], (outputs + printed.in_channels) / (outputs + w.pool_proj))
+    assert len(limits) == 1  # so the same height is as many inches in both figures
+
+
+@pytest.mark.parametrize("naive", [False, True], ids=["reduced", "naive"])
+def test_inception_diagram_keeps_its_outputs_to_itself(naive):
+    """Without ``reveal`` a reader can predict them: nothing in picture or sentence gives them away."""
+    figure = plots.inception_diagram(192, WIDTHS["3a"], naive=naive, reveal=False)
+    shown = texts(figure)
+    inside = [] if naive else ["96", "16", "192"]
+    assert [text for text in shown if text.isdigit()] == inside
+    assert "concatenated:\n? channels" in shown and not any("channels out" in text for text in shown)
+    assert not [patch for patch in figure.axes[0].patches if type(patch).__name__ == "Rectangle"]
+    alt = plots.alt_text(figure)
+    assert f"{'naive' if naive else 'reduced'} Inception module: 192 channels enter four parallel paths" in alt
+    assert numbers(alt) == [192]
+    ends = {line.get_ydata()[1] for line in figure.axes[0].lines if line.get_xdata()[1] == 8.6}
+    assert ends == {1.5}  # all four lines meet in one place, not at the parts of the bar
+
+
+@pytest.mark.parametrize("call, message", [
+    (lambda: plots.inception_diagram(192, (64, 96)), r"^widths must be InceptionWidths\(.*, but it is \(64, 96\)$"),
+    (lambda: plots.inception_diagram(0, WIDTHS["3a"]), "^in_channels must be a whole number .*, but it is 0$"),
+    (lambda: plots.branch_cost_bars(192, WIDTHS["3a"], 0), "^size must be a whole number of at least 1, but it is 0$"),
+    (lambda: plots.network_diagram(()), "^rows must hold at least one row"),
+    (lambda: plots.network_diagram(image_size=30), "^image_size 30 is too small"),
+])  # fmt: skip
+def test_figures_refuse_bad_arguments(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_path_outputs():
+    assert plots.path_outputs(192, WIDTHS["3a"]) == {"1x1": 64, "3x3": 128, "5x5": 32, "pool": 32}
+    assert plots.path_outputs(np.int64(192), WIDTHS["3a"], naive=True)["pool"] == 192
+
+
 def test_network_diagram():
     figure = plots.network_diagram()
     assert "9 Inception modules" in plots.alt_text(figure)
@@ -165,6 +239,15 @@ def test_network_diagram_of_the_small_network():
     assert "from an image of 28x28 pixels to 288 maps of 7x7." in plots.alt_text(figure)
     assert "auxiliary" not in plots.alt_text(figure) + "".join(texts(figure))
     assert "7²\n288" in texts(figure)
+
+
+def test_network_diagram_marks_only_the_heads_that_its_rows_have():
+    mini = plots.network_diagram(MINI_ROWS, image_size=28)
+    assert plots.alt_text(mini).endswith("288 maps of 7x7; an auxiliary classifier reads behind 4a.")
+    assert texts(mini).count("auxiliary\nclassifier") == 1
+    stem = plots.network_diagram(TABLE_1[:6])
+    assert plots.alt_text(stem).endswith("480 maps of 28x28.")
+    assert "auxiliary" not in "".join(texts(stem))
 
 
 def test_branch_cost_bars():
@@ -201,24 +284,34 @@ def test_channel_growth():
     assert "naive grows from 416 to 4,944, reduced from 256 to 1,024." in plots.alt_text(figure)
 
 
-def test_break_even_curve_marks_the_eighteen_choices():
-    figure = plots.break_even_curve()
-    found = {
-        (round(float(line.get_xdata()[0]), 9), round(float(line.get_ydata()[0]), 9), line.get_color())
-        for line in figure.axes[0].lines if line.get_marker() == "o"
-    }  # fmt: skip
-    expected, ratios = set(), {"3x3": [], "5x5": []}
-    for _, in_channels, size, w, _ in MODULES:
-        for name, side, reduce, out in (("3x3", 3, w.c3x3_reduce, w.c3x3), ("5x5", 5, w.c5x5_reduce, w.c5x5)):
-            direct = cost.conv_cost(in_channels, out, side, size).multiply_adds
-            both = cost.conv_cost(in_channels, reduce, 1, size) + cost.conv_cost(reduce, out, side, size)
-            ratio = both.multiply_adds / direct
-            ratios[name].append(ratio)
-            expected.add((round(reduce / in_channels, 9), round(ratio, 9), plots.COLOURS[name]))
-    assert found == expected
-    # What the sentence says of them.
-    assert sum(map(len, ratios.values())) == 18 and "all eighteen choices" in plots.alt_text(figure)
-    assert max(ratios["5x5"]) < min(ratios["3x3"]) and max(ratios["3x3"]) < 0.6
+def test_break_even_dots_marks_the_eighteen_choices():
+    figure = plots.break_even_dots()
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["3×3 conv paths", "5×5 conv paths"]
+    closest = 0
+    for axes, side in zip(figure.axes, (3, 5), strict=True):
+        chosen, even, lines = (
+            [line for line in axes.lines if line.get_marker() == marker] for marker in ("o", "|", "None")
+        )
+        assert len(chosen) == len(even) == len(lines) == 9
+        for row, (_, in_channels, _, w, _) in enumerate(MODULES):
+            reduce, out = (w.c3x3_reduce, w.c3x3) if side == 3 else (w.c5x5_reduce, w.c5x5)
+            (x,), (y,) = chosen[row].get_data()
+            assert (x, y) == (reduce / in_channels, row)
+            (x_even,), (y_even,) = even[row].get_data()
+            width = x_even * in_channels  # with it, both ways cost the same:
+            assert np.isclose(width * in_channels + side**2 * width * out, side**2 * in_channels * out, rtol=1e-9)
+            assert y_even == row
+            assert [list(ends) for ends in lines[row].get_data()] == [[x, x_even], [row, row]]
+            closest = max(closest, x / x_even)
+        assert {line.get_color() for line in chosen} == {plots.COLOURS[f"{side}x{side}"]}
+        assert axes.get_xlim() == (0, 1)
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names == [module.name for module in MODULES]
+    top, bottom = figure.axes[0].get_ylim()[::-1]
+    assert top < 0 and bottom > 8  # 3a stands at the top, and nothing is cut off
+    assert sorted(texts(figure)) == ["break-even", "chosen"]
+    assert plots.alt_text(figure).startswith("The paper's 18 reductions")
+    assert plots.alt_text(figure).endswith(f"stands at {100 * closest:.0f}% of its break-even.")
 
 
 def test_network_cost_bars():
@@ -235,17 +328,38 @@ def test_network_cost_bars():
     for axes, expected in zip(figure.axes, (work, parameters)):
         lengths = dict.fromkeys(range(len(expected)), 0)
         for bar in axes.patches:
-            lengths[round(bar.get_y() + bar.get_height() / 2)] += bar.get_width()
+            row = round(bar.get_y() + bar.get_height() / 2)
+            assert bar.get_x() == lengths[row]  # each part begins where the one before ends
+            lengths[row] += bar.get_width()
         assert list(lengths.values()) == list(expected.values())
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == list(work)
 
 
-def test_latency_bars_says_only_what_is_true():
-    figure = plots.latency_bars({"3a": (4.0, 2.0), "3b": (9.0, 3.0)})
-    assert texts(figure) == ["2.0×", "3.0×"]
-    assert "for 2 modules: naive takes longer in every one." in plots.alt_text(figure)
-    faster = plots.latency_bars({"3a": (4.0, 2.0), "3b": (2.0, 2.5)})
-    assert plots.alt_text(faster).endswith("for 2 modules.")
+def test_latency_bars():
+    figure = plots.latency_bars(TIMES)
+    assert texts(figure) == ["2.4 → 2.0", "3.1 → 0.8"]  # counted, then measured
+    (axes,) = figure.axes
+    bars = [
+        (round(bar.get_x() + bar.get_width() / 2, 9), bar.get_y(), bar.get_height(), as_hex(bar.get_facecolor()))
+        for bar in axes.patches
+    ]
+    white, filled, pool = "#FFFFFF", plots.PLAIN.upper(), plots.COLOURS["pool"].upper()
+    assert bars == [
+        (-0.2, 0, 4.0, white), (-0.2, 0, 0.5, pool), (0.2, 0, 2.0, filled), (0.2, 0, 0.5, pool),
+        (0.8, 0, 2.0, white), (0.8, 0, 0.25, pool), (1.2, 0, 2.5, filled), (1.2, 0, 0.25, pool),
+    ]  # fmt: skip
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["3a", "3b"]
+    assert "milliseconds" in axes.get_ylabel()
+    assert axes.get_title(loc="right") == "factor naive / reduced: counted → measured"
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend == ["naive", "reduced", "of it, max pooling"]
+
+
+def test_latency_bars_says_nothing_that_another_run_would_change():
+    slower = TIMES.assign(naive=TIMES["naive"] * 3, reduced=TIMES["reduced"] * 2)
+    alt = plots.alt_text(plots.latency_bars(TIMES))
+    assert plots.alt_text(plots.latency_bars(slower)) == alt
+    assert numbers(alt) == [2] and "for 2 modules" in alt
 
 
 def test_image_grid():
@@ -259,6 +373,27 @@ def test_image_grid():
 def test_image_grid_refuses_another_number_of_titles():
     with pytest.raises(ValueError, match="^titles must be 3, one an image, but there are 2$"):
         plots.image_grid(torch.rand(3, 1, 8, 8), ["a", "b"])
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.5, True], ids=repr)
+def test_image_grid_checks_its_columns(bad):
+    message = f"^columns must be a whole number of at least 1, but it is {re.escape(repr(bad))}$"
+    with pytest.raises(ValueError, match=message):
+        plots.image_grid(torch.zeros(2, 1, 2, 2), ["a", "b"], columns=bad)
+
+
+def test_image_grid_refuses_to_show_nothing():
+    with pytest.raises(ValueError, match="^images must be at least one, but there are none$"):
+        plots.image_grid(torch.zeros(0, 1, 2, 2), [])
+
+
+def test_image_grid_warns_of_nothing_and_shows_the_pixels():
+    images = torch.rand(2, 1, 2, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = plots.image_grid(images, ["a", "b"])
+    for axes, image in zip(figure.axes, images):
+        assert np.array_equal(axes.images[0].get_array(), image[0].numpy())
 
 
 def test_learning_curves():
@@ -281,7 +416,10 @@ def test_learning_curves():
 
 
 @pytest.mark.parametrize("count, expected", [
-    (0, "0"), (999, "999"), (1000, "1 K"), (9_633_792, "9.63 M"), (128_049_152, "128 M"), (1_582_671_872, "1.58 G"),
+    (0, "0"), (999, "999"), (1000, "1 K"), (0.25, "0.25"), (999.4, "999"), (999.7, "1 K"), (1004, "1 K"),
+    (999_499, "999 K"), (999_500, "1 M"), (999_999, "1 M"), (99_950, "100 K"), (999_999_999, "1 G"),
+    (5_000_000, "5 M"), (1_500_000, "1.5 M"), (2_000_000_000_000, "2000 G"),
+    (9_633_792, "9.63 M"), (128_049_152, "128 M"), (1_582_671_872, "1.58 G"),
 ])  # fmt: skip
 def test_short_counts(count, expected):
     assert plots._short(count) == expected
