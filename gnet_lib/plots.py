@@ -570,3 +570,127 @@ def learning_curves(histories: dict[str, "History"]) -> Figure:
         f"Learning curves of {' and '.join(histories)}: accuracy on held-out images "
         "by epoch on the left, by seconds of training on the right."
     ))
+
+
+# --- networks compared -------------------------------------------------------------------
+
+
+def convolution_diagram(in_channels: int, out_channels: int, kernel_size: int, size: int) -> Figure:
+    """Which products one convolution computes, with small maps drawn pixel by pixel.
+
+    On the left the input, one map a channel, with the window that one output value reads;
+    on the right the output. The convolution is padded, so that the size stays.
+
+    Args:
+        in_channels: channels that come in; each is drawn as one map.
+        out_channels: channels that go out.
+        kernel_size: side of the kernel, an odd number no larger than ``size``.
+        size: height and width of the maps in pixels.
+
+    Raises:
+        ValueError: if a number is not a whole number of at least 1, or the kernel does not fit.
+    """
+    cost.conv_cost(in_channels, out_channels, kernel_size, size)  # checks the numbers
+    if kernel_size % 2 == 0 or kernel_size > size:
+        raise ValueError(
+            f"kernel_size must be odd and at most {size}, the size of the map, but it is {kernel_size}"
+        )
+    figure, axes = _new_figure(2.5)
+    axes.axis("off")
+    axes.set_aspect("equal")
+    step, middle = size + 1, kernel_size // 2
+    for channel in range(in_channels):
+        _draw_map(axes, channel * step, size, range(kernel_size), COLOURS["3x3"])
+    start = in_channels * step + 2
+    for channel in range(out_channels):
+        marked = range(middle, middle + 1) if channel == 0 else range(0)
+        _draw_map(axes, start + channel * step, size, marked, COLOURS["3x3"])
+    axes.annotate("", (start - 0.4, size / 2), (start - 2.6, size / 2),
+                  arrowprops={"arrowstyle": "->", "color": INK})
+    products, values = kernel_size**2 * in_channels, size**2 * out_channels
+    axes.text(0, -0.4, f"one output value reads\n{kernel_size} × {kernel_size} × {in_channels} = "
+                       f"{products} input values", va="top")
+    axes.text(start, -0.4, f"and there are\n{size} × {size} × {out_channels} = {values} output values",
+              va="top")
+    axes.text(0, size + 0.4, f"input, {in_channels} channels", va="bottom")
+    axes.text(start, size + 0.4, f"output, {out_channels} channels", va="bottom")
+    axes.set_xlim(-0.2, start + out_channels * step)
+    axes.set_ylim(-2.4, size + 1.4)
+    return _finish(figure, (
+        f"A {kernel_size}x{kernel_size} convolution of {in_channels} maps of {size}x{size} pixels "
+        f"to {out_channels}: each of {values} output values is a sum of {products} products."
+    ))
+
+
+def _draw_map(axes: "Axes", left: float, size: int, marked: range, colour: str) -> None:
+    """One map, pixel by pixel; the rows and columns in ``marked`` are filled."""
+    for row in range(size):
+        for column in range(size):
+            filled = row in marked and column in marked
+            axes.add_patch(Rectangle(
+                (left + column, size - 1 - row), 1, 1, linewidth=0.8, edgecolor=INK,
+                facecolor=colour if filled else "white",
+            ))
+
+
+def network_map(networks: "pandas.DataFrame", highlight: str = "GoogLeNet") -> Figure:
+    """Networks by what they need and what they reach: multiply-adds, accuracy, parameters.
+
+    Args:
+        networks: one row a network, with the columns ``multiply-adds``, ``parameters`` and
+            ``accuracy`` (percent). A circle's area is in proportion to the parameters.
+        highlight: the network that is drawn in colour.
+    """
+    figure, axes = _new_figure(3.5)
+    networks = networks.sort_values("multiply-adds")
+    most = networks["parameters"].max()
+    for position, (name, row) in enumerate(networks.iterrows()):
+        radius = 30 * (row["parameters"] / most) ** 0.5  # in points
+        axes.scatter(row["multiply-adds"], row["accuracy"], s=(2 * radius) ** 2, linewidth=0,
+                     color=PLAIN if name == highlight else SOFT, alpha=0.85)
+        side = 1 if position % 2 == 0 else -1  # by turns above and below, so that none collide
+        axes.annotate(f"{name}\n{_short(row['parameters'])}", (row["multiply-adds"], row["accuracy"]),
+                      (0, side * (radius + 3)), textcoords="offset points", ha="center",
+                      va="bottom" if side > 0 else "top", fontsize=8.5,
+                      color=PLAIN if name == highlight else INK)
+    axes.set_xscale("log")
+    axes.margins(x=0.16, y=0.45)  # room for the circles and their names
+    axes.set_xlabel("multiply-adds for one image (logarithmic)")
+    axes.set_ylabel("top-1 accuracy, %")
+    _count_axis(axes.xaxis)
+    axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+    axes.text(0.98, 0.05, "A circle's area is\nthe number of parameters.", ha="right", fontsize=8.5,
+              transform=axes.transAxes)
+    parts = "; ".join(
+        f"{name} {_short(row['multiply-adds'])}, {row['accuracy']:.1f} %, {_short(row['parameters'])}"
+        for name, row in networks.iterrows()
+    )
+    return _finish(figure, f"Multiply-adds, top-1 accuracy and parameters of {len(networks)} networks: {parts}.")
+
+
+def price_bars(prices: "pandas.DataFrame", highlight: str = "GoogLeNet") -> Figure:
+    """The same networks under several prices, one panel a price, so that the orders show.
+
+    Args:
+        prices: one row a network, one column a price. Each panel has a scale of its own.
+        highlight: the network that is drawn in colour.
+    """
+    figure, panels = _new_figure(0.9 + 0.32 * len(prices), columns=prices.shape[1], sharey=True)
+    for axes, column in zip(panels, prices.columns, strict=True):
+        values = prices[column]
+        colours = [PLAIN if name == highlight else SOFT for name in prices.index]
+        axes.barh(range(len(prices)), values, 0.62, color=colours)
+        for position, value in enumerate(values):
+            axes.text(value, position, f" {_short(value)}", va="center", fontsize=8.5)
+        axes.set_xlim(0, 1.45 * values.max())
+        axes.set_title(column, loc="left", fontsize=9)
+        axes.xaxis.set_visible(False)
+        axes.spines["bottom"].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+    panels[0].set_yticks(range(len(prices)), prices.index)
+    panels[0].invert_yaxis()
+    orders = "; ".join(
+        f"by {' '.join(column.split())}: {', '.join(prices[column].sort_values().index)}"
+        for column in prices.columns
+    )
+    return _finish(figure, f"{len(prices)} networks, from the cheapest on, {orders}.")

@@ -51,7 +51,6 @@ REAL_LINE = "Fashion-MNIST: 20 training and 10 test images, real data, MD5 verif
 @pytest.fixture(scope="session")
 def real_data_folder() -> Path:
     """The folder with the four packed files of the real data set."""
-    import os
 
     candidates = [Path("/usr/share/datasets/fashion-mnist"), data._user_cache()]
     if os.environ.get("GNET_DATA"):

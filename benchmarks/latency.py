@@ -1,0 +1,103 @@
+"""Measure how long the networks of chapter 1 take on this computer's CPU, and write it down.
+
+    python benchmarks/latency.py      # about three minutes; writes book/results/latency.json
+
+Chapter 1 draws from that file, so that the book shows one machine's times and says which.
+One thread computes: the time of a single core is easier to explain, and to compare with
+another machine's. Close other programs first; the fastest of several passes is kept.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torchvision
+from gnet_lib import GoogLeNet, latency_ms
+from torch import nn
+from torchvision import models
+
+RESULTS = Path(__file__).resolve().parents[1] / "book" / "results" / "latency.json"
+COMMAND = "python benchmarks/latency.py"
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "AlexNet": lambda: models.alexnet(weights=None),
+    "GoogLeNet": lambda: GoogLeNet(aux=False),
+    "GoogLeNet without normalisation": lambda: GoogLeNet(aux=False, norm="none"),
+    "ResNet-18": lambda: models.resnet18(weights=None),
+    "VGG-16": lambda: models.vgg16(weights=None, init_weights=False),
+}
+REPEATS = {1: 20, 32: 3}
+"""Images in a batch -> number of timed passes (two that are not timed come first)."""
+
+
+def linear_part(model: nn.Module) -> nn.Sequential:
+    """The linear layers of a network, one behind the other, without what is between them."""
+    return nn.Sequential(*(layer for layer in model.modules() if isinstance(layer, nn.Linear)))
+
+
+def measure(build: Callable[[], nn.Module], batch: int, image_size: int = 224) -> dict:
+    """Times of one network at one batch size: whole, and its linear layers alone."""
+    model, repeats = build(), REPEATS[batch]
+    linear = linear_part(model)
+    images = torch.rand(batch, 3, image_size, image_size)
+    features = torch.rand(batch, linear[0].in_features)
+    return {
+        "batch": batch,
+        "repeats": repeats,
+        "milliseconds": round(latency_ms(model, images, repeats), 2),
+        "linear_milliseconds": round(latency_ms(linear, features, 20), 3),
+    }
+
+
+def cpu_name() -> str:
+    """The processor as the system calls it."""
+    listing = Path("/proc/cpuinfo")
+    if listing.exists():
+        for line in listing.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def machine() -> dict:
+    """What the times depend on."""
+    return {
+        "cpu": cpu_name(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+        "threads": 1,
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Record the times that chapter 1 shows.")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="the file to write")
+    out = parser.parse_args(arguments).out
+    torch.manual_seed(0)
+    rows = []
+    for name, build in NETWORKS.items():
+        for batch in REPEATS:
+            rows.append({"network": name, **measure(build, batch)})
+            print(f"{name:32} batch {batch:2} {rows[-1]['milliseconds']:10.1f} ms", flush=True)
+    recorded = {
+        "command": COMMAND,
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "times": rows,
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")
+    print(f"wrote {out.name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""torchvision's GoogLeNet, built from our own parts.
+
+Most people who run "GoogLeNet" run this network. It is not quite the paper's. Every
+difference is one line below, and the result is proven: with the same weights it gives
+the same outputs as ``torchvision.models.googlenet``.
+"""
+
+import warnings
+from dataclasses import replace
+
+from torch import nn
+
+from gnet_lib.googlenet import GoogLeNet
+from gnet_lib.inception import Inception, conv_unit
+from gnet_lib.paper import TABLE_1, InceptionWidths, Row
+
+TORCHVISION_ROWS: tuple[Row, ...] = tuple(
+    replace(row, kernel_size=2) if row.name == "pool4" else row for row in TABLE_1
+)
+"""The rows as torchvision builds them: the last pooling looks at 2x2 values, not at 3x3."""
+
+TORCHVISION_NORM_EPS = 0.001
+"""What torchvision's batch normalisation adds to a variance; PyTorch's default is 0.00001."""
+
+TORCHVISION_DROPOUT = 0.2
+"""Dropout in front of torchvision's last linear layer; the paper has 0.4."""
+
+TORCHVISION_AUX_SIZE = 4
+"""torchvision's heads pool adaptively to 4x4, whatever the size of the map."""
+
+
+class TorchvisionInception(Inception):
+    """The Inception module of torchvision: the path called "5x5" has a 3x3 kernel.
+
+    Args:
+        in_channels: channels of the input.
+        widths: the module's six widths, named as in the paper.
+        batch_norm: whether every convolution is followed by batch normalisation.
+
+    Shape:
+        (N, in_channels, H, W) -> (N, out_channels, H, W), as in ``Inception``.
+
+    Raises:
+        ValueError: for a bad argument, or an input of another shape.
+
+    Example:
+        >>> module = TorchvisionInception(192, InceptionWidths(64, 96, 128, 16, 32, 32))
+        >>> module.branches["5x5"].conv.conv.kernel_size
+        (3, 3)
+
+    Source: https://github.com/pytorch/vision/issues/906
+    """
+
+    def __init__(self, in_channels: int, widths: InceptionWidths, batch_norm: bool = False) -> None:
+        super().__init__(in_channels, widths, batch_norm)
+        self.branches["5x5"].conv = conv_unit(
+            widths.c5x5_reduce, widths.c5x5, 3, batch_norm=batch_norm
+        )
+
+
+def torchvision_variant(num_classes: int = 1000, *, aux: bool = True) -> GoogLeNet:
+    """``torchvision.models.googlenet`` in our own parts, for images of three channels.
+
+    It differs from the paper's network in six things: the 3x3 kernel in place of the
+    5x5, the last pooling of 2x2, batch normalisation (without biases) in place of local
+    response normalisation, its epsilon of 0.001, heads that pool adaptively, and a
+    dropout of 20 % in place of 40 %. With ``aux``, images must have 224x224 pixels in
+    training.
+
+    torchvision's option ``transform_input``, which rescales the images first, is not
+    part of it.
+
+    Args:
+        num_classes: number of classes.
+        aux: whether to build the two auxiliary classifiers.
+
+    Raises:
+        ValueError: if ``num_classes`` is not a whole number of at least 1.
+
+    Example:
+        >>> model = torchvision_variant(aux=False)
+        >>> sum(parameter.numel() for parameter in model.parameters())
+        6624904
+    """
+    model = GoogLeNet(
+        num_classes=num_classes,
+        aux=aux,
+        norm="batch",
+        module=TorchvisionInception,
+        dropout=TORCHVISION_DROPOUT,
+        rows=TORCHVISION_ROWS,
+    )
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.eps = TORCHVISION_NORM_EPS
+    for head in model.heads.values():
+        head.pool = nn.AdaptiveAvgPool2d(TORCHVISION_AUX_SIZE)
+    return model
+
+
+def load_torchvision_weights(model: GoogLeNet, theirs: nn.Module) -> None:
+    """Copy the weights of ``torchvision.models.googlenet`` into ``torchvision_variant``.
+
+    The layers have other names there, but both networks list them in the same order: the
+    stem, the modules path by path, the head behind 4a, the head behind 4d, the last
+    linear layer. So the first weight goes to the first, the second to the second, and
+    every pair must have one shape.
+
+    Args:
+        model: what ``torchvision_variant`` returned; its weights are replaced.
+        theirs: what ``torchvision.models.googlenet`` returned.
+
+    Raises:
+        ValueError: if the two do not have the same number of weights, or if the shapes
+            of a pair differ. ``model`` is unchanged then.
+
+    Warns:
+        UserWarning: if ``theirs`` rescales its input, which ``model`` does not.
+    """
+    ours, weights = model.state_dict(), theirs.state_dict()
+    if len(ours) != len(weights):
+        raise ValueError(
+            f"theirs must have as many tensors as model, {len(ours)}, but it has "
+            f"{len(weights)}; build both with auxiliary classifiers (aux=True here, "
+            "aux_logits=True in torchvision), or both without"
+        )
+    for (name, tensor), (their_name, their_tensor) in zip(ours.items(), weights.items()):
+        if tensor.shape != their_tensor.shape:
+            raise ValueError(
+                f"theirs must have {name} of shape {tuple(tensor.shape)}, but its "
+                f"{their_name} has {tuple(their_tensor.shape)}; build model with "
+                "torchvision_variant(), with the same number of classes"
+            )
+    if getattr(theirs, "transform_input", False):
+        warnings.warn(
+            "theirs has transform_input=True: it rescales the images before its first layer, "
+            "and model does not. Set theirs.transform_input = False to compare the two.",
+            stacklevel=2,
+        )
+    model.load_state_dict(dict(zip(ours, weights.values())))

@@ -1,0 +1,285 @@
+"""torchvision's GoogLeNet from our parts, and the same outputs from the same weights.
+
+Truth from outside: ``torchvision.models.googlenet`` itself, in evaluation and in training,
+with its heads, its gradients and the statistics that its batch normalisation keeps. Then
+each difference between the two networks is undone, one at a time, and the outputs must
+no longer agree: a comparison that nothing can spoil proves nothing.
+"""
+
+import inspect
+
+import pytest
+import torch
+import torchvision
+from gnet_lib.googlenet import GoogLeNet
+from gnet_lib.paper import TABLE_1, WIDTHS
+from gnet_lib.training import joint_loss
+from gnet_lib.variants import (
+    TORCHVISION_DROPOUT,
+    TORCHVISION_ROWS,
+    TorchvisionInception,
+    load_torchvision_weights,
+    torchvision_variant,
+)
+from torch import nn
+from torchvision.models import googlenet as their_file
+
+CLASSES = 10
+EXACT = {"rtol": 0, "atol": 1e-10}  # in float64
+
+
+def torchvision_googlenet(aux: bool = True, num_classes: int = CLASSES) -> nn.Module:
+    """torchvision's network with weights that keep the signal alive, in float64."""
+    torch.manual_seed(0)
+    model = torchvision.models.googlenet(
+        weights=None, aux_logits=aux, num_classes=num_classes, init_weights=False
+    )
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):  # as after training: no longer 1, 0, 0 and 1
+            nn.init.uniform_(layer.weight, 0.8, 1.2)
+            nn.init.normal_(layer.bias, std=0.1)
+            nn.init.normal_(layer.running_mean, std=0.1)
+            nn.init.uniform_(layer.running_var, 0.05, 0.2)
+    return model.double()
+
+
+def ours_with_weights_of(theirs: nn.Module, aux: bool = True) -> GoogLeNet:
+    ours = torchvision_variant(num_classes=CLASSES, aux=aux).double()
+    load_torchvision_weights(ours, theirs)
+    return ours
+
+
+def some_images(count: int = 2, size: int = 224) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randn(count, 3, size, size, dtype=torch.float64, generator=generator)
+
+
+def in_evaluation(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    with torch.no_grad():
+        return model.eval()(images)
+
+
+def after_a_step(model: nn.Module, images: torch.Tensor, labels: torch.Tensor):
+    """Three sets of logits in the paper's order, and the model with its gradients."""
+    torch.manual_seed(2)  # the same dropout in both
+    outputs = model.train()(images)
+    if isinstance(outputs, their_file.GoogLeNetOutputs):
+        # torchvision names the heads by number and lists the second one first.
+        assert outputs._fields == ("logits", "aux_logits2", "aux_logits1")
+        outputs = (outputs.logits, outputs.aux_logits1, outputs.aux_logits2)
+    cross_entropy = nn.functional.cross_entropy
+    main, first, second = (cross_entropy(logits, labels) for logits in outputs)
+    (main + 0.3 * (first + second)).backward()
+    return tuple(logits.detach() for logits in outputs)
+
+
+# --- the same outputs --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("aux, size", [(True, 224), (False, 224), (False, 97)])
+def test_same_logits_in_evaluation(aux, size):
+    theirs = torchvision_googlenet(aux)
+    images = some_images(size=size)
+    expected = in_evaluation(theirs, images)
+    torch.testing.assert_close(in_evaluation(ours_with_weights_of(theirs, aux), images), expected, **EXACT)
+    # The images are told apart, so the comparison is about more than biases.
+    assert (expected[0] - expected[1]).abs().max() > 0.01
+
+
+@pytest.fixture(scope="module")
+def one_step():
+    """Both networks after one training step: their logits, gradients and statistics."""
+    theirs = torchvision_googlenet()
+    ours = ours_with_weights_of(theirs)
+    images, labels = some_images(), torch.tensor([3, 7])
+    return ours, after_a_step(ours, images, labels), theirs, after_a_step(theirs, images, labels)
+
+
+@pytest.mark.parametrize("position, name", enumerate(["logits", "aux_4a", "aux_4d"]))
+def test_same_three_logits_in_training(one_step, position, name):
+    _, our_logits, _, their_logits = one_step
+    torch.testing.assert_close(our_logits[position], their_logits[position], **EXACT)
+    others = [logits for index, logits in enumerate(their_logits) if index != position]
+    assert all((our_logits[position] - other).abs().max() > 0.01 for other in others), "heads alike"
+
+
+def test_outputs_carry_the_papers_names(one_step):
+    ours = one_step[0]
+    assert ours.train()(some_images())._fields == ("logits", "aux_4a", "aux_4d")
+    assert ours.heads["4a"].conv.conv.in_channels == 512
+    assert ours.heads["4d"].conv.conv.in_channels == 528
+
+
+def test_same_gradients_after_a_step(one_step):
+    ours, _, theirs, _ = one_step
+    pairs = zip(ours.named_parameters(), theirs.named_parameters(), strict=True)
+    for (name, parameter), (_, their_parameter) in pairs:
+        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+        torch.testing.assert_close(parameter.grad, their_parameter.grad, **EXACT, msg=name)
+
+
+def test_same_statistics_after_a_step(one_step):
+    ours, _, theirs, _ = one_step
+    fresh = torchvision_googlenet().state_dict()
+    compared = 0
+    pairs = zip(ours.named_buffers(), theirs.named_buffers(), strict=True)
+    for (name, buffer), (their_name, their_buffer) in pairs:
+        assert name.split(".")[-1] == their_name.split(".")[-1]
+        torch.testing.assert_close(buffer, their_buffer, **EXACT, msg=name)
+        assert not torch.equal(their_buffer, fresh[their_name]), "the step changed nothing"
+        compared += 1
+    # Mean, variance and a counter for each of 57 convolutions and the two of the heads.
+    assert compared == 3 * 59
+
+
+def test_same_loss_through_our_joint_loss(one_step):
+    ours, _, theirs, _ = one_step
+    images, labels = some_images(), torch.tensor([3, 7])
+    torch.manual_seed(2)
+    loss = joint_loss(ours.train()(images), labels)
+    torch.manual_seed(2)
+    outputs = theirs.train()(images)
+    main, first, second = (
+        nn.functional.cross_entropy(logits, labels)
+        for logits in (outputs.logits, outputs.aux_logits1, outputs.aux_logits2)
+    )
+    torch.testing.assert_close(loss, main + 0.3 * (first + second), **EXACT)
+
+
+# --- each difference matters -------------------------------------------------------------
+
+
+def with_the_papers_kernel(model):
+    """A 5x5 kernel that holds the 3x3 one in its middle and something at its rim."""
+    unit = model.body["5b"].branches["5x5"].conv
+    weight = nn.functional.pad(unit.conv.weight.detach(), (1, 1, 1, 1), value=0.01)
+    unit.conv = nn.Conv2d(48, 128, 5, padding=2, bias=False).double()
+    unit.conv.weight.data = weight
+
+
+def with_the_papers_pooling(model):
+    model.body["pool4"] = nn.MaxPool2d(3, stride=2, ceil_mode=True)
+
+
+def with_pytorchs_epsilon(model):
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.eps = 1e-5
+
+
+def with_another_order_of_paths(model):
+    model.body["3a"].concat_order = tuple(reversed(model.body["3a"].concat_order))
+
+
+def with_floor_pooling(model):
+    model.body["pool1"].ceil_mode = False
+
+
+UNDONE = [
+    with_the_papers_kernel,
+    with_the_papers_pooling,
+    with_pytorchs_epsilon,
+    with_another_order_of_paths,
+    with_floor_pooling,
+]
+
+
+@pytest.mark.parametrize("undo", UNDONE, ids=lambda undo: undo.__name__)
+def test_evaluation_notices_a_difference(undo):
+    theirs = torchvision_googlenet(aux=False)
+    ours = ours_with_weights_of(theirs, aux=False)
+    undo(ours)
+    images = some_images()
+    difference = in_evaluation(ours, images) - in_evaluation(theirs, images)
+    assert difference.abs().max() > 1e-6
+
+
+def with_the_papers_head_pooling(model):
+    for head in model.heads.values():
+        head.pool = nn.AvgPool2d(kernel_size=5, stride=3)
+
+
+def with_the_papers_dropout(model):
+    model.dropout.p = 0.4
+
+
+@pytest.mark.parametrize(
+    "undo, changed",
+    [(with_the_papers_head_pooling, [1, 2]), (with_the_papers_dropout, [0])],
+    ids=["pooling of the heads", "dropout"],
+)
+def test_training_notices_a_difference(undo, changed):
+    theirs = torchvision_googlenet()
+    ours = ours_with_weights_of(theirs)
+    undo(ours)
+    images, labels = some_images(), torch.tensor([3, 7])
+    pairs = zip(after_a_step(ours, images, labels), after_a_step(theirs, images, labels))
+    differences = [(a - b).abs().max() for a, b in pairs]
+    assert [index for index, size in enumerate(differences) if size > 1e-6] == changed
+
+
+# --- the parts ---------------------------------------------------------------------------
+
+
+def test_parameters_are_the_published_number():
+    ours = torchvision_variant(aux=False)
+    count = sum(parameter.numel() for parameter in ours.parameters())
+    assert count == torchvision.models.GoogLeNet_Weights.IMAGENET1K_V1.meta["num_params"]
+
+
+def test_rows_differ_from_the_papers_in_one_kernel():
+    different = [
+        (ours, papers) for ours, papers in zip(TORCHVISION_ROWS, TABLE_1, strict=True) if ours != papers
+    ]
+    assert [(ours.name, ours.kernel_size, papers.kernel_size) for ours, papers in different] == [("pool4", 2, 3)]
+    theirs = torchvision_googlenet(aux=False)
+    assert theirs.maxpool4.kernel_size == 2 and theirs.maxpool4.ceil_mode
+
+
+def test_dropout_is_torchvisions_default():
+    defaults = inspect.signature(their_file.GoogLeNet).parameters
+    assert TORCHVISION_DROPOUT == defaults["dropout"].default
+    ours = torchvision_variant(num_classes=CLASSES)
+    assert ours.dropout.p == defaults["dropout"].default
+    assert {head.dropout.p for head in ours.heads.values()} == {defaults["dropout_aux"].default}
+
+
+def test_the_module_has_3x3_kernels_only():
+    module = TorchvisionInception(192, WIDTHS["3a"], batch_norm=True)
+    convolutions = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d)]
+    kernels = [convolution.kernel_size for convolution in convolutions]
+    assert kernels == [(1, 1), (1, 1), (3, 3), (1, 1), (3, 3), (1, 1)]
+    assert all(convolution.bias is None for convolution in convolutions)
+
+
+# --- refusals ----------------------------------------------------------------------------
+
+
+def test_heads_on_one_side_only():
+    with pytest.raises(ValueError, match=r"as many tensors as model, 344, but it has 362.*aux_logits=True"):
+        load_torchvision_weights(torchvision_variant(CLASSES, aux=False), torchvision_googlenet())
+
+
+def test_other_number_of_classes():
+    ours = torchvision_variant(CLASSES, aux=False)
+    before = ours.body["conv1"].conv.weight.clone()
+    with pytest.raises(ValueError, match=r"fc.weight of shape \(10, 1024\), but its fc.weight has \(7, 1024\)"):
+        load_torchvision_weights(ours, torchvision_googlenet(aux=False, num_classes=7))
+    assert torch.equal(ours.body["conv1"].conv.weight, before), "it was half loaded"
+
+
+def test_the_papers_network_is_refused():
+    ours = GoogLeNet(num_classes=CLASSES, aux=False, norm="batch")
+    with pytest.raises(ValueError, match=r"body.3a.branches.5x5.conv.conv.weight of shape \(32, 16, 5, 5\).*\(32, 16, 3, 3\)"):
+        load_torchvision_weights(ours, torchvision_googlenet(aux=False))
+
+
+def test_a_network_that_rescales_its_input_is_announced():
+    theirs = torchvision_googlenet(aux=False)
+    theirs.transform_input = True
+    with pytest.warns(UserWarning, match="transform_input=True: it rescales the images"):
+        ours = ours_with_weights_of(theirs, aux=False)
+    images = some_images(size=96)
+    assert (in_evaluation(ours, images) - in_evaluation(theirs, images)).abs().max() > 1e-3
+    rescaled = theirs._transform_input(images)
+    torch.testing.assert_close(in_evaluation(ours, rescaled), in_evaluation(theirs, images), **EXACT)
