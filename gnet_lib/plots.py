@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from torch import Tensor
 
+    from gnet_lib.roofline import Machine
     from gnet_lib.training import History
 
 COLOURS = {"1x1": "#0072B2", "3x3": "#D55E00", "5x5": "#009E73", "pool": "#CC79A7"}
@@ -391,6 +392,42 @@ def channel_growth() -> Figure:
     ))
 
 
+def reduction_lines(in_channels: int, widths: InceptionWidths) -> Figure:
+    """Weights of a module's reduced 3x3 and 5x5 paths against the width of their reduction.
+
+    Weights are multiply-adds for one pixel. The width of the table and the break-even with
+    the direct path are marked.
+    """
+    figure, axes = _new_figure(2.9)
+    sentences = []
+    for name, reduce, out in (
+        ("3x3", widths.c3x3_reduce, widths.c3x3),
+        ("5x5", widths.c5x5_reduce, widths.c5x5),
+    ):
+        kernel_size = int(name[0])
+        slope = in_channels + kernel_size**2 * out
+        direct = kernel_size**2 * in_channels * out
+        even = direct / slope
+        axes.plot((0, in_channels), (0, slope * in_channels), color=COLOURS[name])
+        axes.plot((0, in_channels), (direct, direct), color=COLOURS[name], linewidth=0.8)
+        axes.plot(reduce, slope * reduce, "o", color=COLOURS[name])
+        axes.plot(even, direct, "|", color=INK, markersize=13, markeredgewidth=1.8)
+        axes.text(reduce + 4, slope * reduce, f"chosen: {reduce}", va="top", fontsize=8.5)
+        axes.text(even - 2, direct, f"{even:.1f}", ha="right", va="bottom", fontsize=8.5)
+        axes.text(2, direct, f"{LAYER_NAMES[name]}, direct", va="bottom", fontsize=8.5,
+                  color=COLOURS[name])
+        sentences.append(f"{name} chosen {reduce}, break-even {even:.1f}")
+    axes.set_xlim(0, in_channels)
+    axes.set_ylim(0)
+    axes.set_xlabel("width of the reduction, channels")
+    axes.set_ylabel("multiply-adds for one pixel")
+    _count_axis(axes.yaxis)
+    return _finish(figure, (
+        "Multiply-adds of the reduced paths grow in proportion to the width of the reduction "
+        f"and cross those of the direct paths: {'; '.join(sentences)}."
+    ))
+
+
 def break_even_dots() -> Figure:
     """The paper's eighteen reductions, each with the width at which it would cost nothing.
 
@@ -478,6 +515,47 @@ def _cost_parts() -> dict[str, dict[str, cost.Cost]]:
     return parts
 
 
+def printed_against_computed() -> Figure:
+    """Table 1's printed counts over those that its widths give, row by row.
+
+    Parameters are compared as weights without biases in thousands of 1,024, operations as
+    multiply-adds in millions. Rows beyond the axis are named at its edge.
+    """
+    figure, axes = _new_figure(3.3)
+    low, high = 0.9, 1.07
+    frame = cost.table_1()
+    ratios = {
+        "parameters": frame["printed parameters"].map(_printed_count) / frame["computed weights"],
+        "operations": frame["printed operations"].map(_printed_count) / frame["computed multiply-adds"],
+    }
+    for position, row in enumerate(frame.index):
+        beyond = [f"{what} {values[row]:.2f}" for what, values in ratios.items() if values[row] < low]
+        if beyond:
+            axes.text(low + 0.001, position, f"← {', '.join(beyond)}", va="center", fontsize=8.5)
+    axes.axvline(1, color=SOFT, linewidth=1)
+    positions = range(len(frame))
+    axes.plot(ratios["operations"], positions, "o", color=INK, markerfacecolor="white", markersize=9,
+              label="operations")
+    axes.plot(ratios["parameters"], positions, "o", color=PLAIN, markersize=5, label="parameters")
+    axes.set_xlim(low, high)
+    axes.set_yticks(positions, frame.index)
+    axes.invert_yaxis()
+    axes.set_xlabel("printed / computed")
+    axes.legend(loc="upper right", fontsize=8.5, frameon=False)
+    within = {what: int(((values - 1).abs() < 0.01).sum()) for what, values in ratios.items()}
+    return _finish(figure, (
+        f"Printed over computed counts of the {len(frame)} rows of Table 1: within 1 % of each other "
+        f"are {within['operations']} operation counts and {within['parameters']} parameter counts; "
+        f"conv1 prints {ratios['parameters']['conv1']:.2f} of its parameters and "
+        f"{ratios['operations']['conv1']:.2f} of its operations."
+    ))
+
+
+def _printed_count(text: str) -> float:
+    """A count as Table 1 prints it: '159K' -> 162816."""
+    return float(text[:-1]) * {"K": 1024, "M": 1e6}[text[-1]]
+
+
 def latency_bars(times: "pandas.DataFrame") -> Figure:
     """Measured time of naive and reduced modules, with the part that is max pooling.
 
@@ -506,6 +584,42 @@ def latency_bars(times: "pandas.DataFrame") -> Figure:
     return _finish(figure, (
         f"Measured time of one forward pass, naive beside reduced, for {len(times)} modules, "
         "with the part of the max pooling marked, and the factors counted and measured."
+    ))
+
+
+def roofline(machine: "Machine", points: "pandas.DataFrame") -> Figure:
+    """What the machine allows, and what the modules reach.
+
+    Args:
+        machine: its two limits.
+        points: columns ``module``, ``kind`` (naive or reduced), ``intensity`` (operations
+            a byte), ``whole`` and ``without pooling`` (operations a second).
+    """
+    figure, axes = _new_figure(3.4)
+    grid = [1.2**step for step in range(30)]
+    axes.plot(grid, [machine.limit(value) / 1e9 for value in grid], color=INK)
+    for kind, face in (("naive", "white"), ("reduced", PLAIN)):
+        chosen = points[points["kind"] == kind]
+        axes.plot(chosen["intensity"], chosen["whole"] / 1e9, "o", color=INK, markersize=7,
+                  markerfacecolor=face, label=kind)
+        axes.plot(chosen["intensity"], chosen["without pooling"] / 1e9, "D", color=INK,
+                  markersize=3.5, markerfacecolor=face, label=f"{kind}, without pooling")
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.text(1.3, machine.limit(1) / 1e9, "memory is the limit", fontsize=8.5)
+    axes.text(6, machine.operations / 1e9, "computing is the limit", va="bottom", fontsize=8.5)
+    axes.margins(y=0.12)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter("")
+    axes.set_xlabel("arithmetic intensity, operations a byte")
+    axes.set_ylabel("billion operations a second")
+    axes.legend(frameon=False, fontsize=8.5, loc="lower right")
+    # Measured values differ between runs, so the sentence leaves them out.
+    return _finish(figure, (
+        f"Roofline of this machine with {len(points)} modules, naive and reduced, with and "
+        "without their max pooling, by arithmetic intensity and operations a second."
     ))
 
 

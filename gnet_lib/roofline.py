@@ -42,8 +42,12 @@ class Machine:
         return min(self.operations, intensity * self.bandwidth)
 
 
+@torch.inference_mode()
 def measure_machine(size: int = 1024, repeats: int = 10) -> Machine:
-    """Measure one thread: operations by a matrix product, bandwidth by copying.
+    """Measure one thread: operations by computing, bandwidth by copying.
+
+    The limit of operations is the better of a matrix product and a 3x3 convolution, since
+    PyTorch has a library of its own for each and either may know the processor better.
 
     Args:
         size: side of the two matrices; the copied block is 64 times as large as one.
@@ -58,11 +62,15 @@ def measure_machine(size: int = 1024, repeats: int = 10) -> Machine:
         source = torch.rand(16 * size, 4 * size)
         target = torch.empty_like(source)
         product_time = _fastest(lambda: torch.mm(a, b, out=product), repeats)
+        maps, weight = torch.rand(1, 256, 30, 30), torch.rand(256, 256, 3, 3)
+        conv_time = _fastest(lambda: torch.conv2d(maps, weight), repeats)
         copy_time = _fastest(lambda: target.copy_(source), repeats)
     finally:
         torch.set_num_threads(threads)
+    conv_operations = 2 * conv_cost(256, 256, kernel_size=3, output_size=28).multiply_adds
+    operations = max(2 * size**3 / product_time, conv_operations / conv_time)
     # A copy reads every byte and writes it.
-    return Machine(2 * size**3 / product_time, 2 * BYTES * source.numel() / copy_time)
+    return Machine(operations, 2 * BYTES * source.numel() / copy_time)
 
 
 def _fastest(work, repeats: int) -> float:

@@ -325,8 +325,8 @@ def chapter_beats(notebook):
     opening = "\n".join(cell.source for cell in notebook.cells[:first_code])
     if not re.search(r"^\*\*Question\.\*\* .*\w", opening, re.MULTILINE):
         complaints.append("no line '**Question.** ...' before the first code cell")
-    if not re.search(r"^\*\*Time\.\*\*.*\bminutes?\b", opening, re.MULTILINE):
-        complaints.append("no line '**Time.** ... minutes ...' before the first code cell")
+    if not re.search(r"^\*\*Time\.\*\*.*\b(minutes?|seconds?)\b", opening, re.MULTILINE):
+        complaints.append("no line '**Time.** ... minutes (or seconds) ...' before the first code cell")
     if "**Predict.**" not in whole_text(notebook):
         complaints.append("the reader is nowhere asked to predict (**Predict.** ...)")
     closing = [text for level, text, _ in headings(whole_text(notebook)) if level == 2][-2:]

@@ -20,6 +20,7 @@ import torch
 from gnet_lib import WIDTHS, cost, plots
 from gnet_lib.googlenet import MINI_ROWS
 from gnet_lib.paper import BRANCHES, TABLE_1
+from gnet_lib.roofline import Machine
 from gnet_lib.training import History
 from matplotlib.figure import Figure
 from test_paper import MODULES, WORKING_NAMES
@@ -43,17 +44,31 @@ TIMES = pandas.DataFrame(
     {"naive": [4.0, 2.0], "reduced": [2.0, 2.5], "pooling": [0.5, 0.25], "counted": [2.37, 3.1]}, index=["3a", "3b"]
 )
 
+PRICES = pandas.DataFrame({"parameters": [61e6, 7e6], "multiply-adds": [0.7e9, 1.6e9]}, index=["AlexNet", "GoogLeNet"])
+
+MACHINE = Machine(operations=80e9, bandwidth=20e9)
+POINTS = pandas.DataFrame([
+    {"module": "3a", "kind": "naive", "intensity": 77.0, "whole": 60e9, "without pooling": 75e9},
+    {"module": "3a", "kind": "reduced", "intensity": 35.0, "whole": 30e9, "without pooling": 50e9},
+])
+
 FIGURES = {
     "inception_diagram": lambda: plots.inception_diagram(192, WIDTHS["3a"]),
     "network_diagram": plots.network_diagram,
     "branch_cost_bars": lambda: plots.branch_cost_bars(192, WIDTHS["3a"], 28),
     "module_cost_bars": plots.module_cost_bars,
     "channel_growth": plots.channel_growth,
+    "reduction_lines": lambda: plots.reduction_lines(192, WIDTHS["3a"]),
     "break_even_dots": plots.break_even_dots,
     "network_cost_bars": plots.network_cost_bars,
+    "printed_against_computed": plots.printed_against_computed,
     "latency_bars": lambda: plots.latency_bars(TIMES),
+    "roofline": lambda: plots.roofline(MACHINE, POINTS),
     "image_grid": lambda: plots.image_grid(torch.arange(27.0).view(3, 1, 3, 3), ["bag", "coat", "bag"]),
     "learning_curves": lambda: plots.learning_curves(HISTORIES),
+    "convolution_diagram": lambda: plots.convolution_diagram(2, 3, 3, 4),
+    "network_map": lambda: plots.network_map(PRICES.assign(accuracy=[56.5, 69.8])),
+    "price_bars": lambda: plots.price_bars(PRICES),
 }
 
 
@@ -230,7 +245,7 @@ def test_network_diagram():
     shown = texts(figure)
     assert [text for text in shown if text in WORKING_NAMES] == list(WORKING_NAMES)
     assert shown.count("auxiliary\nclassifier") == 2
-    assert "112²\n64" in shown and "14²\n528" in shown and "7²\n1024" in shown
+    assert "112²\n64 ch" in shown and "14²\n528 ch" in shown and "7²\n1024 ch" in shown
 
 
 def test_network_diagram_of_the_small_network():
@@ -238,7 +253,7 @@ def test_network_diagram_of_the_small_network():
     assert "4 Inception modules" in plots.alt_text(figure)
     assert "from an image of 28x28 pixels to 288 maps of 7x7." in plots.alt_text(figure)
     assert "auxiliary" not in plots.alt_text(figure) + "".join(texts(figure))
-    assert "7²\n288" in texts(figure)
+    assert "7²\n288 ch" in texts(figure)
 
 
 def test_network_diagram_marks_only_the_heads_that_its_rows_have():
@@ -323,7 +338,7 @@ def test_network_cost_bars():
     )
     dearest = max(work, key=work.get)
     alt = plots.alt_text(figure)
-    assert f"dearest row is {dearest} with {100 * work[dearest] / sum(work.values()):.0f} %" in alt
+    assert f"most expensive row is {dearest} with {100 * work[dearest] / sum(work.values()):.0f} %" in alt
     assert f"linear layer has {100 * parameters['linear'] / sum(parameters.values()):.0f} % of the param" in alt
     for axes, expected in zip(figure.axes, (work, parameters)):
         lengths = dict.fromkeys(range(len(expected)), 0)
@@ -407,12 +422,37 @@ def test_learning_curves():
     by_second = {line.get_label(): line for line in right.lines}
     assert by_second["naive"].get_xdata().tolist() == [4, 8, 12]
     assert by_second["reduced"].get_xdata().tolist() == [2, 4]
-    assert np.allclose(by_second["naive"].get_ydata(), [1, 1 / 2, 1 / 3])
+    assert np.allclose(by_second["naive"].get_ydata(), [50, 60, 65])
     assert as_hex(by_epoch["naive"].get_markerfacecolor()) == "#FFFFFF"  # outlined
     assert as_hex(by_epoch["reduced"].get_markerfacecolor()) == plots.PLAIN.upper()  # filled
     assert "naive and reduced" in plots.alt_text(figure)
     # A history by itself draws the same curve.
     assert len(HISTORIES["naive"].plot().axes[0].lines) == 1
+
+
+def test_reduction_lines():
+    figure = plots.reduction_lines(192, WIDTHS["3a"])
+    # 9 * 192 * 128 / (192 + 9 * 128) and 25 * 192 * 32 / (192 + 25 * 32), by hand
+    assert "3x3 chosen 96, break-even 164.6; 5x5 chosen 16, break-even 154.8." in plots.alt_text(figure)
+    (axes,) = figure.axes
+    dots = [line.get_xydata().tolist() for line in axes.lines if line.get_marker() == "o"]
+    assert dots == [[[96, 192 * 96 + 9 * 96 * 128]], [[16, 192 * 16 + 25 * 16 * 32]]]
+    levels = {line.get_ydata()[0] for line in axes.lines if line.get_linewidth() == 0.8}
+    assert levels == {9 * 192 * 128, 25 * 192 * 32}
+
+
+def test_roofline():
+    figure = plots.roofline(MACHINE, POINTS)
+    assert "2 modules" in plots.alt_text(figure)
+    (axes,) = figure.axes
+    roof, *markers = axes.lines
+    assert max(roof.get_ydata()) == 80  # billion operations a second, the flat part
+    assert np.isclose(roof.get_ydata()[0], 20 * roof.get_xdata()[0])  # the slope is the bandwidth
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in markers}
+    assert drawn == {
+        "naive": [[77, 60]], "naive, without pooling": [[77, 75]],
+        "reduced": [[35, 30]], "reduced, without pooling": [[35, 50]],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("count, expected", [
@@ -507,6 +547,27 @@ def test_paths_have_the_houses_colours():
     assert {as_hex(bar.get_facecolor()) for bar in bars[::2]} == {"#FFFFFF"}
     of_network = {as_hex(bar.get_facecolor()) for bar in plots.network_cost_bars().axes[0].patches}
     assert of_network == {*wanted, plots.SOFT.upper()}
+
+
+def test_printed_against_computed_shows_every_row_or_names_it():
+    figure = plots.printed_against_computed()
+    (axes,) = figure.axes
+    rows = [label.get_text() for label in axes.get_yticklabels()]
+    assert rows == ["conv1", "conv2", *WIDTHS, "linear"]
+    # By hand, from the widths of 5a: 1072K and 54M are printed for 1,042,432 weights on 7x7.
+    shown = {line.get_label(): dict(zip(rows, line.get_xdata())) for line in axes.lines if len(line.get_xdata()) == 12}
+    weights = 832 * (256 + 160 + 32 + 128) + 9 * 160 * 320 + 25 * 32 * 128
+    assert shown["parameters"]["5a"] == pytest.approx(1072 * 1024 / weights)
+    assert shown["operations"]["5a"] == pytest.approx(54e6 / (weights * 49))
+    assert shown["parameters"]["conv2"] == pytest.approx(1)
+    left, right = axes.get_xlim()
+    outside = {row for values in shown.values() for row, ratio in values.items() if not left < ratio < right}
+    assert outside == {"conv1"}
+    assert texts(figure) == ["← parameters 0.29, operations 0.29"]
+    assert f"{2.7 * 1024 / 9408:.2f}" == f"{34e6 / (9408 * 112**2):.2f}" == "0.29"
+    assert "12 rows of Table 1" in plots.alt_text(figure)
+    within = {what: sum(abs(ratio - 1) < 0.01 for ratio in values.values()) for what, values in shown.items()}
+    assert f"{within['operations']} operation counts and {within['parameters']} parameter" in plots.alt_text(figure)
 
 
 def test_network_diagram_of_another_image_size():
