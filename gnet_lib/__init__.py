@@ -1,8 +1,10 @@
 """gnet_lib: the small library behind the book on GoogLeNet (arXiv 1409.4842).
 
 One room a purpose: ``paper`` (the table), ``inception`` (the two modules), ``googlenet``
-(whole networks), ``cost`` (what they cost), ``data`` (Fashion-MNIST), ``training``
-(fit and evaluate) and ``plots`` (every figure of the book).
+(whole networks), ``variants`` (torchvision's network from our parts), ``cost`` (what they
+cost), ``roofline`` (theory against stopwatch), ``data`` (Fashion-MNIST), ``training``
+(fit and evaluate), ``plots`` (every figure of the book) and ``explorer`` (a module with
+sliders).
 
 A name is looked up in its room when it is first used, so that importing the library
 stays quick.
@@ -16,6 +18,7 @@ _ROOMS = {
     "paper": ("InceptionWidths", "PRINTED", "TABLE_1", "WIDTHS", "inception_steps", "walk"),
     "inception": ("Inception", "NaiveInception"),
     "googlenet": ("AuxiliaryHead", "GoogLeNet", "GoogLeNetOutputs", "MiniGoogLeNet"),
+    "variants": ("load_torchvision_weights", "torchvision_variant"),
     "cost": ("Cost", "compare_branches", "compare_modules", "chain_naive", "conv_cost",
              "inception_cost", "latency_ms", "linear_cost", "network_cost", "readable", "table_1",
              "torchinfo_cost", "torchinfo_layers"),
@@ -26,6 +29,7 @@ _ROOMS = {
     "training": ("Evaluation", "History", "NonFiniteLossError", "evaluate", "fit",
                  "joint_loss", "pick_device", "set_seed"),
     "plots": (),
+    "explorer": ("explorer_chart", "module_explorer"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -116,6 +116,14 @@ def load_torchvision_weights(model: GoogLeNet, theirs: nn.Module) -> None:
 
     Warns:
         UserWarning: if ``theirs`` rescales its input, which ``model`` does not.
+
+    Example:
+        >>> import torchvision
+        >>> theirs = torchvision.models.googlenet(weights=None, init_weights=False)
+        >>> model = torchvision_variant()
+        >>> load_torchvision_weights(model, theirs)
+        >>> bool((model.fc.weight == theirs.fc.weight).all())
+        True
     """
     ours, weights = model.state_dict(), theirs.state_dict()
     if len(ours) != len(weights):

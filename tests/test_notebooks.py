@@ -32,8 +32,8 @@ PICTURES = ("image/svg+xml", "image/png", "image/jpeg")
 DRAWING_ELEMENTS = {"path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "use", "image"}
 # A figure in which nothing was drawn still has its background and one frame.
 FEWEST_DRAWING_ELEMENTS = 3
-# Any absolute path, except where Debian's data package lies.
-MACHINE_PATH = re.compile(r"(?<![\w.:/<~)\]}])/(?!usr/share/)[A-Za-z]+/[\w.-]+|[A-Z]:\\Users\\")
+# Any absolute path, except where Debian's data package lies, and a place inside a stored chart.
+MACHINE_PATH = re.compile(r"(?<![\w.:/<~)\]}])/(?!usr/share/|signals/-)[A-Za-z]+/[\w.-]+|[A-Z]:\\Users\\")
 
 
 # --- small readers --------------------------------------------------------------------

@@ -16,6 +16,11 @@ from packaging.version import Version
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 RANGES = {requirement.name: requirement for requirement in map(Requirement, PROJECT["dependencies"])}
+EXTRAS = {
+    requirement.name: requirement
+    for texts in PROJECT["optional-dependencies"].values()
+    for requirement in map(Requirement, texts)
+}
 PINS = {
     requirement.name: requirement
     for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
@@ -23,7 +28,7 @@ PINS = {
     for requirement in [Requirement(text)]
 }
 # What a Colab runtime holds without our doing (Python 3.12, November 2026).
-COLAB = {"torch": "2.11", "torchvision": "0.26", "matplotlib": "3.10", "numpy": "2.0", "pandas": "2.2", "tqdm": "4.66"}
+COLAB = {"torch": "2.11", "torchvision": "0.26", "matplotlib": "3.10", "numpy": "2.0", "pandas": "2.2", "tqdm": "4.66", "altair": "5.5"}
 
 
 @pytest.fixture(scope="module")
@@ -62,15 +67,17 @@ def test_versions_agree():
 
 def test_library_changes_nothing_in_colab():
     assert set(RANGES) - set(COLAB) == {"torchinfo"}
-    refused = [name for name, version in COLAB.items() if name in RANGES and version not in RANGES[name].specifier]
+    ranges = RANGES | EXTRAS
+    refused = [name for name, version in COLAB.items() if name in ranges and version not in ranges[name].specifier]
     assert not refused
 
 
 def test_pins_lie_in_the_library_ranges():
-    assert set(RANGES) <= set(PINS)
+    ranges = RANGES | EXTRAS
+    assert set(ranges) <= set(PINS)
     for name, requirement in PINS.items():
         (pin,) = requirement.specifier
-        assert pin.operator == "==" and Version(pin.version) in RANGES.get(name, Requirement(name)).specifier, requirement
+        assert pin.operator == "==" and Version(pin.version) in ranges.get(name, Requirement(name)).specifier, requirement
 
 
 def test_jupyter_book_is_of_the_first_line():
@@ -79,8 +86,8 @@ def test_jupyter_book_is_of_the_first_line():
 
 
 def test_every_import_is_declared():
-    """What the library imports is standard, its own, or one of its dependencies."""
+    """What the library imports is standard, its own, or a dependency (an extra's, too)."""
     sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "gnet_lib").glob("*.py"))
     imported = set(re.findall(r"^\s*(?:from|import) ([a-z_A-Z]\w*)", sources, re.MULTILINE))
     # IPython is there whenever a figure is shown in a notebook, and is imported only then.
-    assert imported - set(sys.stdlib_module_names) - {"gnet_lib", "IPython"} - set(RANGES) == set()
+    assert imported - set(sys.stdlib_module_names) - {"gnet_lib", "IPython"} - set(RANGES) - set(EXTRAS) == set()

@@ -10,8 +10,8 @@ import gnet_lib
 import pytest
 from conftest import ROOT
 
-ROOMS = ("paper", "inception", "googlenet", "cost", "data", "training", "plots")
-HEAVY = ("torch", "pandas", "matplotlib", "torchvision", "torchinfo", "numpy", "tqdm", "IPython")
+ROOMS = ("paper", "inception", "googlenet", "variants", "cost", "data", "training", "plots", "explorer")
+HEAVY = ("torch", "pandas", "matplotlib", "torchvision", "torchinfo", "numpy", "tqdm", "IPython", "altair")
 
 
 def in_a_fresh_python(code: str):

@@ -7,6 +7,7 @@ no longer agree: a comparison that nothing can spoil proves nothing.
 """
 
 import inspect
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -22,7 +23,6 @@ from gnet_lib.variants import (
     torchvision_variant,
 )
 from torch import nn
-from torchvision.models import googlenet as their_file
 
 CLASSES = 10
 EXACT = {"rtol": 0, "atol": 1e-10}  # in float64
@@ -59,18 +59,38 @@ def in_evaluation(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
         return model.eval()(images)
 
 
-def after_a_step(model: nn.Module, images: torch.Tensor, labels: torch.Tensor):
-    """Three sets of logits in the paper's order, and the model with its gradients."""
-    torch.manual_seed(2)  # the same dropout in both
-    outputs = model.train()(images)
-    if isinstance(outputs, their_file.GoogLeNetOutputs):
-        # torchvision names the heads by number and lists the second one first.
-        assert outputs._fields == ("logits", "aux_logits2", "aux_logits1")
-        outputs = (outputs.logits, outputs.aux_logits1, outputs.aux_logits2)
+class Step(NamedTuple):
+    """A model after one training step, and what it answered."""
+
+    model: nn.Module
+    names: tuple[str, ...]
+    logits: tuple[torch.Tensor, ...]  # in the paper's order: the end, behind 4a, behind 4d
+    loss: torch.Tensor
+
+
+def their_loss(outputs, labels: torch.Tensor) -> torch.Tensor:
+    """The paper's loss by hand."""
     cross_entropy = nn.functional.cross_entropy
-    main, first, second = (cross_entropy(logits, labels) for logits in outputs)
-    (main + 0.3 * (first + second)).backward()
-    return tuple(logits.detach() for logits in outputs)
+    main, first, second = (
+        cross_entropy(logits, labels)
+        for logits in (outputs.logits, outputs.aux_logits1, outputs.aux_logits2)
+    )
+    return main + 0.3 * (first + second)
+
+
+def after_a_step(model: nn.Module) -> Step:
+    """Forward and backward on two images; the same random numbers for dropout every time."""
+    images, labels = some_images(), torch.tensor([3, 7])
+    torch.manual_seed(2)
+    outputs = model.train()(images)
+    if isinstance(outputs, torchvision.models.GoogLeNetOutputs):
+        # torchvision numbers its heads, and lists the second one first.
+        logits = (outputs.logits, outputs.aux_logits1, outputs.aux_logits2)
+        loss = their_loss(outputs, labels)
+    else:
+        logits, loss = tuple(outputs), joint_loss(outputs, labels)
+    loss.backward()
+    return Step(model, outputs._fields, tuple(logit.detach() for logit in logits), loss.detach())
 
 
 # --- the same outputs --------------------------------------------------------------------
@@ -87,63 +107,52 @@ def test_same_logits_in_evaluation(aux, size):
 
 
 @pytest.fixture(scope="module")
-def one_step():
-    """Both networks after one training step: their logits, gradients and statistics."""
+def one_step() -> tuple[Step, Step]:
+    """Ours and theirs after one training step. Tests only read them."""
     theirs = torchvision_googlenet()
     ours = ours_with_weights_of(theirs)
-    images, labels = some_images(), torch.tensor([3, 7])
-    return ours, after_a_step(ours, images, labels), theirs, after_a_step(theirs, images, labels)
+    return after_a_step(ours), after_a_step(theirs)
 
 
-@pytest.mark.parametrize("position, name", enumerate(["logits", "aux_4a", "aux_4d"]))
+@pytest.mark.parametrize("position, name", [(0, "logits"), (1, "aux_4a"), (2, "aux_4d")])
 def test_same_three_logits_in_training(one_step, position, name):
-    _, our_logits, _, their_logits = one_step
-    torch.testing.assert_close(our_logits[position], their_logits[position], **EXACT)
-    others = [logits for index, logits in enumerate(their_logits) if index != position]
-    assert all((our_logits[position] - other).abs().max() > 0.01 for other in others), "heads alike"
+    ours, theirs = one_step
+    assert ours.names[position] == name
+    torch.testing.assert_close(ours.logits[position], theirs.logits[position], **EXACT)
+    others = [logits for index, logits in enumerate(theirs.logits) if index != position]
+    assert all((ours.logits[position] - other).abs().max() > 0.01 for other in others), "heads alike"
 
 
-def test_outputs_carry_the_papers_names(one_step):
-    ours = one_step[0]
-    assert ours.train()(some_images())._fields == ("logits", "aux_4a", "aux_4d")
-    assert ours.heads["4a"].conv.conv.in_channels == 512
-    assert ours.heads["4d"].conv.conv.in_channels == 528
+def test_heads_stand_where_their_names_say(one_step):
+    ours, theirs = one_step
+    assert theirs.names == ("logits", "aux_logits2", "aux_logits1")
+    assert ours.model.heads["4a"].conv.conv.in_channels == theirs.model.aux1.conv.conv.in_channels == 512
+    assert ours.model.heads["4d"].conv.conv.in_channels == theirs.model.aux2.conv.conv.in_channels == 528
+
+
+def test_same_loss(one_step):
+    ours, theirs = one_step
+    torch.testing.assert_close(ours.loss, theirs.loss, **EXACT)
 
 
 def test_same_gradients_after_a_step(one_step):
-    ours, _, theirs, _ = one_step
-    pairs = zip(ours.named_parameters(), theirs.named_parameters(), strict=True)
+    ours, theirs = one_step
+    pairs = zip(ours.model.named_parameters(), theirs.model.named_parameters(), strict=True)
     for (name, parameter), (_, their_parameter) in pairs:
         assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
         torch.testing.assert_close(parameter.grad, their_parameter.grad, **EXACT, msg=name)
 
 
 def test_same_statistics_after_a_step(one_step):
-    ours, _, theirs, _ = one_step
+    ours, theirs = one_step
     fresh = torchvision_googlenet().state_dict()
-    compared = 0
-    pairs = zip(ours.named_buffers(), theirs.named_buffers(), strict=True)
+    pairs = list(zip(ours.model.named_buffers(), theirs.model.named_buffers(), strict=True))
     for (name, buffer), (their_name, their_buffer) in pairs:
         assert name.split(".")[-1] == their_name.split(".")[-1]
         torch.testing.assert_close(buffer, their_buffer, **EXACT, msg=name)
         assert not torch.equal(their_buffer, fresh[their_name]), "the step changed nothing"
-        compared += 1
     # Mean, variance and a counter for each of 57 convolutions and the two of the heads.
-    assert compared == 3 * 59
-
-
-def test_same_loss_through_our_joint_loss(one_step):
-    ours, _, theirs, _ = one_step
-    images, labels = some_images(), torch.tensor([3, 7])
-    torch.manual_seed(2)
-    loss = joint_loss(ours.train()(images), labels)
-    torch.manual_seed(2)
-    outputs = theirs.train()(images)
-    main, first, second = (
-        nn.functional.cross_entropy(logits, labels)
-        for logits in (outputs.logits, outputs.aux_logits1, outputs.aux_logits2)
-    )
-    torch.testing.assert_close(loss, main + 0.3 * (first + second), **EXACT)
+    assert len(pairs) == 3 * 59
 
 
 # --- each difference matters -------------------------------------------------------------
@@ -203,18 +212,20 @@ def with_the_papers_dropout(model):
     model.dropout.p = 0.4
 
 
+def with_one_head_dead(model):
+    model.heads["4d"].fc2.weight.data.zero_()
+
+
 @pytest.mark.parametrize(
     "undo, changed",
-    [(with_the_papers_head_pooling, [1, 2]), (with_the_papers_dropout, [0])],
-    ids=["pooling of the heads", "dropout"],
+    [(with_the_papers_head_pooling, [1, 2]), (with_the_papers_dropout, [0]), (with_one_head_dead, [2])],
+    ids=["pooling of the heads", "dropout", "one head"],
 )
-def test_training_notices_a_difference(undo, changed):
-    theirs = torchvision_googlenet()
-    ours = ours_with_weights_of(theirs)
+def test_training_notices_a_difference(one_step, undo, changed):
+    ours = ours_with_weights_of(torchvision_googlenet())
     undo(ours)
-    images, labels = some_images(), torch.tensor([3, 7])
-    pairs = zip(after_a_step(ours, images, labels), after_a_step(theirs, images, labels))
-    differences = [(a - b).abs().max() for a, b in pairs]
+    pairs = zip(after_a_step(ours).logits, one_step[1].logits, strict=True)
+    differences = [(our - their).abs().max() for our, their in pairs]
     assert [index for index, size in enumerate(differences) if size > 1e-6] == changed
 
 
@@ -237,7 +248,7 @@ def test_rows_differ_from_the_papers_in_one_kernel():
 
 
 def test_dropout_is_torchvisions_default():
-    defaults = inspect.signature(their_file.GoogLeNet).parameters
+    defaults = inspect.signature(torchvision.models.GoogLeNet).parameters
     assert TORCHVISION_DROPOUT == defaults["dropout"].default
     ours = torchvision_variant(num_classes=CLASSES)
     assert ours.dropout.p == defaults["dropout"].default
@@ -256,7 +267,7 @@ def test_the_module_has_3x3_kernels_only():
 
 
 def test_heads_on_one_side_only():
-    with pytest.raises(ValueError, match=r"as many tensors as model, 344, but it has 362.*aux_logits=True"):
+    with pytest.raises(ValueError, match=r"as many tensors as model, 344, but it has 364.*aux_logits=True"):
         load_torchvision_weights(torchvision_variant(CLASSES, aux=False), torchvision_googlenet())
 
 

@@ -3,6 +3,8 @@
 jupyter-book always loads sphinx-thebe, which adds its script twice to every page, the
 address of a package network, and a block that names somebody's Binder repository. The
 book runs no code in the browser, so all of it leaves again here.
+
+Where a page holds a chart of Vega-Altair, its three scripts come from the book, too.
 """
 
 from docutils import nodes
@@ -43,8 +45,23 @@ def drop_thebe_copies(app, exception):
             path.unlink()
 
 
+# A stored chart fetches Vega from a package network, unless this variable says that the very
+# versions which its Altair asks for are there. `book/_static/vega/README.md` says how to renew them.
+VEGA_SCRIPTS = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega/vega-embed.min.js")
+VEGA_VERSIONS = 'var VEGA_DEBUG = {"vega_version": "6", "vegalite_version": "6.4.1", "vegaembed_version": "7"};'
+
+
+def add_vega(app, pagename, templatename, context, doctree):
+    """Give a page with a chart the book's own copy of Vega; other pages stay light."""
+    if "vegaEmbed(" in context.get("body", ""):
+        app.add_js_file(None, body=VEGA_VERSIONS)
+        for script in VEGA_SCRIPTS:
+            app.add_js_file(script)
+
+
 def setup(app):
     """Register after sphinx-thebe (priority above 500), so that there is something to drop."""
+    app.connect("html-page-context", add_vega, priority=800)
     app.connect("html-page-context", drop_thebe_files, priority=900)
     app.connect("doctree-resolved", drop_thebe_nodes, priority=900)
     app.connect("build-finished", drop_thebe_copies, priority=900)

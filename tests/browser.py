@@ -1,0 +1,122 @@
+"""A real browser for tests of built pages: no window, cut off from every network.
+
+    with running_browser() as browser:
+        visit = Visit(browser, (html / "index.html").as_uri(), width=390, dark=True)
+        visit.page.locator("h1").inner_text()
+        visit.complaints()   # requests to other hosts, errors of scripts
+
+The browser is Chromium or Chrome, as the system has it; nothing is downloaded.
+"""
+
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, ConsoleMessage, Request, Route, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium")
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+)  # fmt: skip
+# What belongs to the page itself.
+LOCAL_SCHEMES = {"file", "data", "blob", "about"}
+
+
+def find_browser() -> str:
+    """The path of Chromium or Chrome: $CHROMIUM, else one that the system knows.
+
+    Raises:
+        RuntimeError: if there is none. The tests fail then; they are not skipped.
+    """
+    named = os.environ.get("CHROMIUM")
+    if named:
+        if not shutil.which(named):
+            raise RuntimeError(f"CHROMIUM must name a browser that can be run, but it is {named!r}")
+        return shutil.which(named)
+    found = [shutil.which(name) for name in NAMES] + [place for place in PLACES if Path(place).is_file()]
+    if not any(found):
+        raise RuntimeError(
+            "These tests need a browser, and none was found. Install Chromium (Debian, Ubuntu: "
+            "sudo apt install chromium), or set CHROMIUM to the path of Chromium or Chrome."
+        )
+    return next(path for path in found if path)
+
+
+@contextmanager
+def running_browser():
+    """The browser, with a fresh profile; closed at the end."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser(), headless=True, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def is_local(address: str) -> bool:
+    """Whether an address stays on this machine."""
+    parts = urlsplit(address)
+    return parts.scheme in LOCAL_SCHEMES or parts.hostname == "127.0.0.1"
+
+
+class Visit:
+    """A page opened in a window of its own, with everything that went wrong on it.
+
+    Args:
+        browser: from ``running_browser``.
+        address: of the page, ``file://...`` or ``http://127.0.0.1:...``.
+        width: of the window in pixels.
+        height: of the window in pixels.
+        dark: whether the reader's system is dark.
+        touch: whether the reader has a touch screen.
+    """
+
+    def __init__(self, browser: Browser, address: str, *, width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False):
+        self.outside: list[str] = []
+        self.errors: list[str] = []
+        self.loaded: list[str] = []
+        self.context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            has_touch=touch,
+            permissions=["clipboard-read", "clipboard-write"],
+        )
+        self.context.route("**/*", self._route)
+        self.page = self.context.new_page()
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("requestfailed", self._failed)
+        self.page.goto(address, wait_until="load")
+
+    def _route(self, route: Route) -> None:
+        address = route.request.url
+        if is_local(address):
+            self.loaded.append(address)
+            route.continue_()
+        else:
+            self.outside.append(address)
+            route.abort()
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.errors.append(message.text)
+
+    def _failed(self, request: Request) -> None:
+        if is_local(request.url):
+            self.errors.append(f"could not be loaded: {request.url}")
+
+    def complaints(self) -> list[str]:
+        """Requests to other hosts, and errors and warnings of the page's scripts."""
+        return [f"asked another host: {address}" for address in self.outside] + self.errors
+
+    def overflow(self) -> int:
+        """Pixels by which the page is wider than the window."""
+        return self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+    def close(self) -> None:
+        """Close the window."""
+        self.context.close()

@@ -1,0 +1,359 @@
+"""Does our own test-suite notice the mistakes of "Spot the bug"?
+
+Each mutation puts one mistake into a copy of the library and runs, on that copy, the
+tests that should notice. They must fail. Without a mistake the same tests must pass.
+The puzzles of the page are tried the other way round: with their one mistake taken out,
+they must be sound.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+from conftest import BOOK, ROOT
+from IPython.core.inputtransformer2 import TransformerManager
+
+PAGE = BOOK / "spot_the_bug.ipynb"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One mistake.
+
+    Args:
+        name: what it is.
+        puzzle: the puzzle of the page that shows it; None for one that the page does not show.
+        file: the library's file that it goes into.
+        old: the sound text, which occurs exactly once.
+        new: the text with the mistake.
+        tests: the test file that notices, and an expression that picks its quick tests.
+    """
+
+    name: str
+    puzzle: int | None
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, str]
+
+
+FIVE = "conv=conv_unit(widths.c5x5_reduce, widths.c5x5, 5, batch_norm=batch_norm),"
+POOL = "pool=nn.MaxPool2d(kernel_size=3, stride=1, padding=1),"
+PROJECT = "project=conv_unit(in_channels, widths.pool_proj, 1, batch_norm=batch_norm),"
+REDUCE_3 = "reduce=conv_unit(in_channels, widths.c3x3_reduce, 1, batch_norm=batch_norm),"
+REDUCE_5 = "reduce=conv_unit(in_channels, widths.c5x5_reduce, 1, batch_norm=batch_norm),"
+STEM_REDUCE = "reduce=conv_unit(step.in_channels, row.reduce, 1, batch_norm=batch_norm),"
+STEM_CONV = "return conv_unit(in_channels, row.out_channels, row.kernel_size, row.stride, batch_norm)"
+HEADS_ASKED = """\
+            if self.training and name in self.heads:
+                aux_logits.append(self.heads[name](x))  # (N, num_classes)
+        x = self.pool(x).flatten(1)  # (N, 1024)
+        logits = self.fc(self.dropout(x))  # (N, num_classes)
+        if aux_logits:
+"""
+NEXT_LAYER = "x = layer(x)  # (N, 192, 28, 28) after the stem"
+
+INCEPTION = "test_inception.py"
+GOOGLENET = "test_googlenet.py"
+TRAINING = "test_training.py"
+PAPER = "test_paper.py"
+
+MUTATIONS = [
+    Mutation(
+        "5x5 padded as a 3x3", 1, "inception.py",
+        "padding=kernel_size // 2,", "padding=min(kernel_size // 2, 1),",
+        (INCEPTION, "every_path_keeps_the_map"),
+    ),
+    Mutation(
+        "5x5 path built as 3x3", 2, "inception.py",
+        FIVE, FIVE.replace(", 5,", ", 3,"),
+        (INCEPTION, "receptive_field"),
+    ),
+    Mutation(
+        "5x5 as two 3x3", 3, "inception.py",
+        FIVE,
+        FIVE.replace(", 5,", ", 3,")
+        + "again=conv_unit(widths.c5x5, widths.c5x5, 3, batch_norm=batch_norm),",
+        (INCEPTION, "followed_by_a_relu"),
+    ),
+    Mutation(
+        "bias in front of batch normalisation", 4, "inception.py",
+        "bias=not batch_norm,", "bias=True,",
+        (INCEPTION, "bias_or_a_normalisation"),
+    ),
+    Mutation(
+        "no ReLU behind the stem's 1x1", 5, "googlenet.py",
+        STEM_REDUCE, STEM_REDUCE.removesuffix(",") + "[:-1],",
+        (GOOGLENET, "order_of_the_stem"),
+    ),
+    Mutation(
+        "no ReLU behind the stem's 7x7 and 3x3", 5, "googlenet.py",
+        STEM_CONV, STEM_CONV + "[:-1]",
+        (GOOGLENET, "order_of_the_stem"),
+    ),
+    Mutation(
+        "no ReLU behind the reduction of the 3x3 path", 5, "inception.py",
+        REDUCE_3, REDUCE_3.removesuffix(",") + "[:-1],",
+        (INCEPTION, "not_linear"),
+    ),
+    Mutation(
+        "no ReLU behind the reduction of the 5x5 path", 5, "inception.py",
+        REDUCE_5, REDUCE_5.removesuffix(",") + "[:-1],",
+        (INCEPTION, "not_linear"),
+    ),
+    Mutation(
+        "the pooling is not used", 6, "inception.py",
+        POOL, "pool=nn.Identity(),",
+        (INCEPTION, "receptive_field"),
+    ),
+    Mutation(
+        "auxiliary heads swapped", 7, "googlenet.py",
+        "return GoogLeNetOutputs(logits, *aux_logits)", "return GoogLeNetOutputs(logits, *aux_logits[::-1])",
+        (GOOGLENET, "head_reads_its_module"),
+    ),
+    Mutation(
+        "auxiliary heads at work in evaluation", 8, "googlenet.py",
+        "if self.training and name in self.heads:", "if name in self.heads:",
+        (GOOGLENET, "answer_in_training_only"),
+    ),
+    Mutation(
+        "auxiliary heads at work in evaluation, their answers dropped", 8, "googlenet.py",
+        HEADS_ASKED,
+        HEADS_ASKED.replace("self.training and ", "").replace("if aux", "if self.training and aux"),
+        (GOOGLENET, "no_work_in_evaluation"),
+    ),
+    Mutation(
+        "4c reads what 4b should have read", 9, "googlenet.py",
+        NEXT_LAYER, NEXT_LAYER.replace("layer(x)", 'x if name == "4b" else layer(x)'),
+        (GOOGLENET, "gradient_reaches_every_parameter and none"),
+    ),
+    Mutation(
+        "images of less than 224 pixels are refused", 10, "googlenet.py",
+        "self.smallest_image_size = smallest_image_size(rows)", "self.smallest_image_size = 224",
+        (GOOGLENET, "any_size_will_do"),
+    ),
+    Mutation(
+        "dropout acts in evaluation", 11, "googlenet.py",
+        "logits = self.fc(self.dropout(x))", "logits = self.fc(nn.functional.dropout(x, self.dropout.p))",
+        (GOOGLENET, "dropout_acts_in_training_only"),
+    ),
+    Mutation(
+        "evaluate leaves the network in training mode", 11, "training.py",
+        "with evaluation_mode(model), torch.no_grad():\n        for images",
+        "with torch.no_grad():\n        for images",
+        (TRAINING, "evaluate_uses_evaluation_mode"),
+    ),
+    Mutation(
+        "softmax in front of the cross-entropy", 12, "training.py",
+        "loss = F.cross_entropy(logits, labels,", "loss = F.cross_entropy(logits.softmax(dim=1), labels,",
+        (TRAINING, "joint_loss_equals"),
+    ),
+    Mutation(
+        "softmax in the auxiliary heads", 12, "googlenet.py",
+        "return self.fc2(self.dropout(x))", "return self.fc2(self.dropout(x)).softmax(dim=1)",
+        (GOOGLENET, "head_computes"),
+    ),
+    Mutation(
+        "maps concatenated along their height", None, "inception.py",
+        "return torch.cat(outputs, dim=1)", "return torch.cat(outputs, dim=2)",
+        (INCEPTION, "channels_of_the_nine"),
+    ),
+    Mutation(
+        "projection in front of the pooling", None, "inception.py",
+        f"{POOL}\n                {PROJECT}", f"{PROJECT}\n                {POOL}",
+        (INCEPTION, "computes_what_torch"),
+    ),
+    Mutation(
+        "pool path with stride 2", None, "inception.py",
+        POOL, POOL.replace("stride=1", "stride=2"),
+        (INCEPTION, "every_path_keeps_the_map"),
+    ),
+    Mutation(
+        "out_channels without the pool path", None, "paper.py",
+        "return self.c1x1 + self.c3x3 + self.c5x5 + self.pool_proj", "return self.c1x1 + self.c3x3 + self.c5x5",
+        (INCEPTION, "channels_of_3a"),
+    ),
+    Mutation(
+        "a reduction of 4d copied from the row above", None, "paper.py",
+        "InceptionWidths(112, 144, 288, 32, 64, 64)", "InceptionWidths(112, 128, 288, 32, 64, 64)",
+        (PAPER, "widths_by_name"),
+    ),
+    Mutation(
+        "second head behind 4e", None, "paper.py",
+        'AUX_AFTER = ("4a", "4d")', 'AUX_AFTER = ("4a", "4e")',
+        (GOOGLENET, "heads_of_the_paper"),
+    ),
+    Mutation(
+        "auxiliary losses without their weight", None, "training.py",
+        "loss = loss + aux_weight * aux_loss", "loss = loss + aux_loss",
+        (TRAINING, "joint_loss_equals"),
+    ),
+]  # fmt: skip
+
+EACH = pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+
+
+# --- the library's copy -----------------------------------------------------------------
+
+# Importing torch and torchvision takes longer than the tests. So one process imports them,
+# and each run of tests is a fork of it, in which the library was never imported before.
+RUNNER = """
+import json, os, sys
+import pytest, torch, torchvision
+
+for line in sys.stdin:
+    folder, arguments = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        os.chdir(folder)
+        sys.path.insert(0, folder)
+        import gnet_lib
+        print("LIBRARY", gnet_lib.__file__)
+        code = pytest.main(arguments)
+        sys.stdout.flush()
+        os._exit(code)
+    _, status = os.waitpid(child, 0)
+    print("EXIT", os.waitstatus_to_exitcode(status), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def runner():
+    """The process that runs tests; it has not imported any gnet_lib itself."""
+    environment = os.environ | {
+        "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }  # fmt: skip
+    environment.pop("PYTEST_ADDOPTS", None)
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUNNER], env=environment, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    yield process
+    process.stdin.close()
+    process.wait()
+
+
+@pytest.fixture
+def workshop(tmp_path):
+    """A folder with a copy of the library and of its tests."""
+    leave_out = shutil.ignore_patterns("__pycache__", "sample")
+    for name in ("gnet_lib", "tests"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=leave_out)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def run_tests(runner, workshop, *arguments: str) -> tuple[int, str]:
+    """(exit code, what pytest said) of tests run on the copy; stops if another library is imported."""
+    job = [str(workshop), ["-x", "-q", "-p", "no:cacheprovider", *arguments]]
+    runner.stdin.write(json.dumps(job) + "\n")
+    runner.stdin.flush()
+    said = ""
+    for line in runner.stdout:
+        if line.startswith("EXIT "):
+            break
+        said += line
+    imported = re.search(r"^LIBRARY (.*)$", said, re.MULTILINE)
+    assert imported and imported[1] == str(workshop / "gnet_lib" / "__init__.py"), said
+    return int(line.split()[1]), said
+
+
+@EACH
+def test_the_sound_text_occurs_once(mutation):
+    text = (ROOT / "gnet_lib" / mutation.file).read_text(encoding="utf-8")
+    assert text.count(mutation.old) == 1
+    assert mutation.new != mutation.old
+
+
+@EACH
+def test_our_tests_notice(mutation, workshop, runner):
+    path = workshop / "gnet_lib" / mutation.file
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
+    test_file, quick = mutation.tests
+    code, said = run_tests(runner, workshop, f"tests/{test_file}", "-k", quick)
+    assert code == 1, said  # 1: tests ran and failed; other codes: none were found, or none could run
+    assert re.search(r"^1 failed", said, re.MULTILINE), said
+    assert "ImportError" not in said and "SyntaxError" not in said, said
+
+
+def test_the_same_tests_pass_without_a_mistake(workshop, runner):
+    for test_file in sorted({mutation.tests[0] for mutation in MUTATIONS}):
+        chosen = sorted({m.tests[1] for m in MUTATIONS if m.tests[0] == test_file})
+        any_of_them = " or ".join(f"({expression})" for expression in chosen)
+        code, said = run_tests(runner, workshop, f"tests/{test_file}", "-k", any_of_them)
+        assert code == 0, said
+
+
+# --- the page ---------------------------------------------------------------------------
+
+
+def puzzles() -> dict[int, list[str]]:
+    """The code cells below each heading "### Puzzle 3: ..." of the page."""
+    found, cells = {0: []}, json.loads(PAGE.read_text(encoding="utf-8"))["cells"]
+    number = 0
+    for cell in cells:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "code":
+            found[number].append(TransformerManager().transform_cell(source))
+            continue
+        for heading in re.findall(r"^### Puzzle (\d+): ", source, re.MULTILINE):
+            number = int(heading)
+            assert number not in found
+            found[number] = []
+    return found
+
+
+# What takes the one mistake of each puzzle out again.
+REPAIRS = {
+    1: ("padding=1),\n            nn.ReLU()", "padding=2),\n            nn.ReLU()"),
+    2: ("conv_relu(w.c5x5_reduce, w.c5x5, 3)", "conv_relu(w.c5x5_reduce, w.c5x5, 5)"),
+    3: (
+        "conv_relu(w.c5x5_reduce, w.c5x5, 3),\n            conv_relu(w.c5x5, w.c5x5, 3),",
+        "conv_relu(w.c5x5_reduce, w.c5x5, 5),",
+    ),
+    4: ("padding=kernel_size // 2)", "padding=kernel_size // 2, bias=False)"),
+    5: ("nn.Conv2d(64, 64, kernel_size=1),", "nn.Conv2d(64, 64, kernel_size=1), nn.ReLU(),"),
+    6: ("self.project(x)", "self.project(largest)"),
+    7: ("return logits, after_4d, after_4a", "return logits, after_4a, after_4d"),
+    8: ("use_head = ", "use_head = self.training and "),
+    9: ("self.module_4c(x)", "self.module_4c(from_4b)"),
+    10: ("smallest = 224", "smallest = 31"),
+    11: ("F.dropout(x, p=0.4)", "F.dropout(x, p=0.4, training=self.training)"),
+    12: ("F.cross_entropy(probabilities, labels)", "F.cross_entropy(logits, labels)"),
+}
+
+
+def test_every_puzzle_has_a_mutation_and_a_repair():
+    of_page = set(puzzles()) - {0}
+    assert of_page == set(range(1, len(of_page) + 1)) and 8 <= len(of_page) <= 12
+    assert of_page == {mutation.puzzle for mutation in MUTATIONS} - {None}
+    assert of_page == set(REPAIRS)
+
+
+def test_a_puzzle_has_one_mistake_and_its_test_sees_just_that():
+    """The page's test complains about each puzzle, and no longer once the mistake is out."""
+    names = {"__name__": "page"}
+    for number, cells in puzzles().items():
+        if number == 0:  # the sound module; the first cell of all sets the notebook up
+            run_cells(cells[1:], names)
+            continue
+        definition, test = cells[:2]
+        run_cells([definition, test], names)
+        assert names["here"] != names["library"], number
+        wrong, right = REPAIRS[number]
+        assert definition.count(wrong) == 1, number
+        with pytest.raises(AssertionError, match="this test does not see the mistake"):
+            run_cells([definition.replace(wrong, right), test], names)
+        assert names["here"] == names["library"], number
+        run_cells(cells, names)  # the next puzzles build on it
+
+
+def run_cells(cells: list[str], names: dict) -> None:
+    for cell in cells:
+        exec(cell, names)
