@@ -89,7 +89,7 @@ def build(folder, html):
     (folder / "_toc.yml").write_text("format: jb-book\nroot: book/explorer\nchapters:\n- file: book/plain\n", encoding="utf-8")
     (folder / "book/plain.md").write_text("# A page without a chart\n\nText.\n", encoding="utf-8")
     output = new_output("execute_result", {"text/html": html, "text/plain": "HTML"}, execution_count=1)
-    cells = [new_markdown_cell("# The explorer\n\nText."), new_code_cell("module_explorer()", outputs=[output], execution_count=1)]
+    cells = [new_markdown_cell("# The explorer\n\nText.\n\n## A section"), new_code_cell("module_explorer()", outputs=[output], execution_count=1)]
     kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}
     nbformat.write(new_notebook(cells=cells, metadata=kernel), folder / "book/explorer.ipynb")
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", "-W", "-n", "--keep-going"]
@@ -351,6 +351,9 @@ def test_nothing_scrolls_sideways(chromium, book, width):
     visit.page.wait_for_timeout(150)
     assert visit.overflow() <= 0
     chart = visit.page.locator("#module-explorer svg").bounding_box()
+    # Drawn for the place that it has, not for the one that it had while the page was read.
+    drawn = int(visit.page.locator("#module-explorer svg").get_attribute("width"))
+    assert drawn == visit.page.evaluate("document.querySelector('#module-explorer').clientWidth")
     assert chart["x"] >= 0 and chart["x"] + chart["width"] <= width
     assert visit.cut() <= 0.5
     assert visit.complaints() == []

@@ -380,7 +380,7 @@ def test_heads_answer_in_training_only(network_with_heads):
 
 
 def test_heads_do_no_work_in_evaluation(network_with_heads):
-    at_work = leaves_at_work(network_with_heads.eval(), torch.zeros(1, 3, 64, 64))
+    at_work = leaves_at_work(network_with_heads.eval(), torch.zeros(1, 3, WITH_HEADS, WITH_HEADS))
     of_heads = set(network_with_heads.heads.modules())
     assert of_heads and not of_heads.intersection(at_work)
 

@@ -286,6 +286,7 @@ def check_recording(recorded: dict, networks, batches) -> None:
     assert recorded["command"] == "python benchmarks/latency.py"
     for field in ("cpu", "instructions", "system", "python", "torch", "torchvision"):
         assert recorded["machine"][field], field
+    assert recorded["rounds"] >= 1
     assert recorded["machine"]["threads"] == 1 <= recorded["machine"]["cores"]
     assert [(row["network"], row["batch"]) for row in recorded["times"]] == list(product(networks, batches))
     for row in recorded["times"]:
@@ -312,6 +313,28 @@ def test_the_script_writes_what_the_chapter_reads(benchmark, monkeypatch, tmp_pa
     check_recording(recorded, ["one", "two"], [1, 4])
     assert [row["milliseconds"] for row in recorded["times"]] == [12.0, 41.0, 12.0, 41.0]
     assert "wrote latency.json" in capsys.readouterr().out
+
+
+def test_another_round_keeps_the_faster_times(benchmark, monkeypatch, tmp_path):
+    monkeypatch.setattr(benchmark, "NETWORKS", {"one": lambda: nn.Sequential(nn.Linear(3, 5))})
+    monkeypatch.setattr(benchmark, "REPEATS", {1: 1, 4: 1})
+    file = tmp_path / "latency.json"
+    # In each round: whole and linear layers with one image, then with four.
+    times = iter([4.0, 9.0, 6.0, 2.0, 5.0, 1.0, 3.0, 8.0])
+    monkeypatch.setattr(benchmark, "latency_ms", lambda model, batch, repeats: next(times))
+    benchmark.main(["--out", str(file)])
+    benchmark.main(["--out", str(file), "--again"])
+    recorded = json.loads(file.read_text(encoding="utf-8"))
+    assert recorded["rounds"] == 2
+    kept = [(row["milliseconds"], row["linear_milliseconds"]) for row in recorded["times"]]
+    assert kept == [(4.0, 1.0), (3.0, 2.0)]
+
+
+def test_another_round_on_another_machine_is_refused(benchmark, tmp_path):
+    file = tmp_path / "latency.json"
+    file.write_text(json.dumps({"machine": {**benchmark.machine(), "cpu": "an abacus"}, "rounds": 1, "times": []}))
+    with pytest.raises(SystemExit, match="--again needs a file of the same machine and versions, but .* 'an abacus'"):
+        benchmark.main(["--out", str(file), "--again"])
 
 
 def test_linear_part_is_the_linear_layers_in_their_order(benchmark):

@@ -10,7 +10,7 @@ import gnet_lib
 import pytest
 from conftest import ROOT
 
-ROOMS = ("paper", "inception", "googlenet", "variants", "cost", "data", "training", "plots", "explorer")
+ROOMS = ("paper", "inception", "googlenet", "variants", "cost", "roofline", "data", "training", "plots", "explorer")
 HEAVY = ("torch", "pandas", "matplotlib", "torchvision", "torchinfo", "numpy", "tqdm", "IPython", "altair")
 
 

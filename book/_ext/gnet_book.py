@@ -50,11 +50,15 @@ def drop_thebe_copies(app, exception):
 VEGA_SCRIPTS = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega/vega-embed.min.js")
 VEGA_VERSIONS = 'var VEGA_DEBUG = {"vega_version": "6", "vegalite_version": "6.4.1", "vegaembed_version": "7"};'
 
+# A chart measures its place while the page is still read; the bar on the right comes later and
+# makes it narrower. So it measures again when everything is there.
+MEASURE_AGAIN = 'addEventListener("load", () => dispatchEvent(new Event("resize")));'
+
 
 def add_vega(app, pagename, templatename, context, doctree):
     """Give a page with a chart the book's own copy of Vega; other pages stay light."""
     if "vegaEmbed(" in context.get("body", ""):
-        app.add_js_file(None, body=VEGA_VERSIONS)
+        app.add_js_file(None, body=f"{VEGA_VERSIONS} {MEASURE_AGAIN}")
         for script in VEGA_SCRIPTS:
             app.add_js_file(script)
 
