@@ -46,7 +46,7 @@ book: $(READY)  ## build the book from nothing, warnings as errors
 # chapters would take many times as long.
 test: export OMP_NUM_THREADS := 1
 test: data  ## run all tests, then execute all notebooks and compare
-	$(BIN)/python -m pytest --doctest-modules gnet_lib tests
+	$(BIN)/python -m pytest --doctest-modules gnet_lib tests -n $(WORKERS) --dist loadfile
 	$(BIN)/python -m pytest --nbval --nbval-current-env book/ -n $(WORKERS) --dist loadscope \
 	  --nbval-sanitize-with tests/nbval_sanitize.cfg
 
