@@ -151,21 +151,33 @@ def inception_cost(
     """
     require_widths(widths)
     size = require_positive_int("size", size)
-    one_by_one = conv_cost(in_channels, widths.c1x1, 1, size)
+    return {
+        path: sum((conv_cost(*convolution, size) for convolution in convolutions), Cost())
+        for path, convolutions in path_convolutions(in_channels, widths, naive).items()
+    }
+
+
+def path_convolutions(
+    in_channels: int, widths: InceptionWidths, naive: bool = False
+) -> dict[str, list[tuple[int, int, int]]]:
+    """The convolutions of each path as (in_channels, out_channels, kernel_size), in order.
+
+    Example:
+        >>> path_convolutions(192, InceptionWidths(64, 96, 128, 16, 32, 32))["3x3"]
+        [(192, 96, 1), (96, 128, 3)]
+    """
     if naive:
         return {
-            "1x1": one_by_one,
-            "3x3": conv_cost(in_channels, widths.c3x3, 3, size),
-            "5x5": conv_cost(in_channels, widths.c5x5, 5, size),
-            "pool": Cost(),
+            "1x1": [(in_channels, widths.c1x1, 1)],
+            "3x3": [(in_channels, widths.c3x3, 3)],
+            "5x5": [(in_channels, widths.c5x5, 5)],
+            "pool": [],
         }
     return {
-        "1x1": one_by_one,
-        "3x3": conv_cost(in_channels, widths.c3x3_reduce, 1, size)
-        + conv_cost(widths.c3x3_reduce, widths.c3x3, 3, size),
-        "5x5": conv_cost(in_channels, widths.c5x5_reduce, 1, size)
-        + conv_cost(widths.c5x5_reduce, widths.c5x5, 5, size),
-        "pool": conv_cost(in_channels, widths.pool_proj, 1, size),
+        "1x1": [(in_channels, widths.c1x1, 1)],
+        "3x3": [(in_channels, widths.c3x3_reduce, 1), (widths.c3x3_reduce, widths.c3x3, 3)],
+        "5x5": [(in_channels, widths.c5x5_reduce, 1), (widths.c5x5_reduce, widths.c5x5, 5)],
+        "pool": [(in_channels, widths.pool_proj, 1)],
     }
 
 
@@ -520,14 +532,20 @@ def latency_ms(model: nn.Module, batch: torch.Tensor, repeats: int = 20) -> floa
         ValueError: if ``repeats`` is not a whole number of at least 1.
     """
     repeats = require_positive_int("repeats", repeats)
+    with one_thread(), evaluation_mode(model):
+        times = [_time_once(model, batch) for _ in range(repeats + 2)]
+    return 1000 * min(times[2:])
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let one thread compute for the length of a ``with`` block."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with evaluation_mode(model):
-            times = [_time_once(model, batch) for _ in range(repeats + 2)]
+        yield
     finally:
         torch.set_num_threads(threads)
-    return 1000 * min(times[2:])
 
 
 @contextmanager

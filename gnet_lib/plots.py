@@ -494,10 +494,10 @@ def network_cost_bars() -> Figure:
     ], loc="upper right", fontsize=8, frameon=False)
     rows = {row: cost.total(costs) for row, costs in parts.items()}
     whole = cost.total(rows)
-    dearest = max(rows, key=lambda row: rows[row].multiply_adds)
+    most_expensive = max(rows, key=lambda row: rows[row].multiply_adds)
     return _finish(figure, (
-        f"Multiply-adds and parameters of GoogLeNet by row. The most expensive row is {dearest} with "
-        f"{100 * rows[dearest].multiply_adds / whole.multiply_adds:.0f} % of the multiply-adds; "
+        f"Multiply-adds and parameters of GoogLeNet by row. The most expensive row is {most_expensive} with "
+        f"{100 * rows[most_expensive].multiply_adds / whole.multiply_adds:.0f} % of the multiply-adds; "
         f"the linear layer has {100 * rows['linear'].parameters / whole.parameters:.0f} % of "
         f"the parameters."
     ))

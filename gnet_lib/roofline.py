@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gnet_lib.cost import conv_cost, inception_cost, total
+from gnet_lib.cost import conv_cost, inception_cost, one_thread, path_convolutions, total
 from gnet_lib.paper import InceptionWidths, require_positive_int
 
 BYTES = 4  # of a float32
@@ -55,9 +55,7 @@ def measure_machine(size: int = 1024, repeats: int = 10) -> Machine:
     """
     require_positive_int("size", size)
     require_positive_int("repeats", repeats)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         a, b, product = (torch.rand(size, size) for _ in range(3))
         source = torch.rand(16 * size, 4 * size)
         target = torch.empty_like(source)
@@ -65,8 +63,6 @@ def measure_machine(size: int = 1024, repeats: int = 10) -> Machine:
         maps, weight = torch.rand(1, 256, 30, 30), torch.rand(256, 256, 3, 3)
         conv_time = _fastest(lambda: torch.conv2d(maps, weight), repeats)
         copy_time = _fastest(lambda: target.copy_(source), repeats)
-    finally:
-        torch.set_num_threads(threads)
     conv_operations = 2 * conv_cost(256, 256, kernel_size=3, output_size=28).multiply_adds
     operations = max(2 * size**3 / product_time, conv_operations / conv_time)
     # A copy reads every byte and writes it.
@@ -105,17 +101,11 @@ def module_bytes(
         size: height and width of the map in pixels.
         naive: whether to count the naive module.
     """
-    w = widths
-    reads = [(in_channels, w.c1x1, 1)]
-    if naive:
-        reads += [(in_channels, w.c3x3, 3), (in_channels, w.c5x5, 5)]
-        out_channels = w.naive_out_channels(in_channels)
-    else:
-        reads += [(in_channels, w.c3x3_reduce, 1), (w.c3x3_reduce, w.c3x3, 3)]
-        reads += [(in_channels, w.c5x5_reduce, 1), (w.c5x5_reduce, w.c5x5, 5)]
-        reads += [(in_channels, w.pool_proj, 1)]
-        out_channels = w.out_channels
-    convolutions = sum(conv_bytes(i, o, k, size) for i, o, k in reads)
+    paths = path_convolutions(in_channels, widths, naive).values()
+    convolutions = sum(
+        conv_bytes(*convolution, size) for path in paths for convolution in path
+    )
+    out_channels = widths.naive_out_channels(in_channels) if naive else widths.out_channels
     # Pooling and concatenation read every value and write it.
     pooling, concatenation = 2 * in_channels, 2 * out_channels
     return convolutions + BYTES * (pooling + concatenation) * size**2
