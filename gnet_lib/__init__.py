@@ -15,8 +15,9 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "paper": ("InceptionWidths", "PRINTED", "TABLE_1", "WIDTHS", "inception_steps", "walk"),
-    "inception": ("Inception", "NaiveInception"),
+    "paper": ("InceptionWidths", "PRINTED", "TABLE_1", "WIDTHS", "inception_steps", "scale_rows",
+              "walk"),
+    "inception": ("Inception", "LinearInception", "NaiveInception"),
     "googlenet": ("AuxiliaryHead", "GoogLeNet", "GoogLeNetOutputs", "MiniGoogLeNet"),
     "variants": ("load_torchvision_weights", "torchvision_variant"),
     "cost": ("Cost", "compare_branches", "compare_modules", "chain_naive", "conv_cost",

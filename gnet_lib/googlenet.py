@@ -1,6 +1,7 @@
 """Whole networks, built row by row from a table: GoogLeNet and its small sibling."""
 
 from collections import OrderedDict
+from dataclasses import replace
 from numbers import Real
 from typing import NamedTuple, Union
 
@@ -26,6 +27,7 @@ from gnet_lib.paper import (
     aux_pooled_size,
     require_heads,
     require_positive_int,
+    scale_rows,
     smallest_image_size,
     walk,
 )
@@ -41,6 +43,20 @@ MINI_ROWS: tuple[Row, ...] = (
     InceptionRow("4b", InceptionWidths(64, 64, 128, 16, 48, 48)),
 )
 """A GoogLeNet for 28x28 images: a stem and four modules, two at 14x14 and two at 7x7."""
+
+
+def _for_small_images(row: Row) -> Row:
+    return replace(row, stride=1) if row.name == "conv1" else row
+
+
+DEEP_ROWS: tuple[Row, ...] = scale_rows(
+    tuple(_for_small_images(row) for row in TABLE_1 if row.name != "pool2"), 1 / 8
+)
+"""The paper's whole depth for 28x28 images, an eighth as wide.
+
+Two of the stem's halvings are left out (the stride of conv1 and pool2), so that the nine
+modules see maps of 14, 7 and 4 pixels and both auxiliary classifiers still fit.
+"""
 
 
 class GoogLeNetOutputs(NamedTuple):
@@ -233,6 +249,8 @@ class MiniGoogLeNet(GoogLeNet):
         num_classes: number of classes.
         module: ``Inception`` or ``NaiveInception``.
         dropout: dropout in front of the last linear layer.
+        width: what every width is multiplied by; 2 gives about four times the parameters
+            and the multiply-adds.
 
     Shape:
         images (N, in_channels, 28, 28) -> logits (N, num_classes)
@@ -245,6 +263,7 @@ class MiniGoogLeNet(GoogLeNet):
         *,
         module: type[nn.Module] = Inception,
         dropout: float = 0.0,
+        width: float = 1.0,
     ) -> None:
         super().__init__(
             in_channels,
@@ -254,7 +273,7 @@ class MiniGoogLeNet(GoogLeNet):
             module=module,
             image_size=28,
             dropout=dropout,
-            rows=MINI_ROWS,
+            rows=scale_rows(MINI_ROWS, width),
         )
 
     @classmethod

@@ -179,6 +179,22 @@ class Inception(FourPaths):
         })
 
 
+class LinearInception(Inception):
+    """The control experiment: the same module, but its two reductions stay linear.
+
+    A 1x1 reduction makes a layer cheaper *and* adds a ReLU to the network. Without that
+    ReLU only the first of the two is left, at the same parameters and multiply-adds. The
+    projection behind the pooling keeps its ReLU, because it ends a path.
+
+    Source: our own variation; in the paper every convolution has a ReLU (section 5).
+    """
+
+    def __init__(self, in_channels: int, widths: InceptionWidths, batch_norm: bool = False) -> None:
+        super().__init__(in_channels, widths, batch_norm)
+        for name in ("3x3", "5x5"):
+            self.branches[name].reduce.relu = nn.Identity()
+
+
 class NotesInception(Inception):
     """The same module with the paths concatenated in the notes' order: pool, 5x5, 3x3, 1x1.
 

@@ -7,8 +7,8 @@ What the paper *prints* about a row (its parameter and operation counts) is kept
 beside the rows in ``PRINTED``, as text, and is never used to compute anything.
 """
 
-from dataclasses import dataclass, fields, replace
-from numbers import Integral
+from dataclasses import astuple, dataclass, fields, replace
+from numbers import Integral, Real
 from typing import Iterator, NamedTuple, Union
 
 BRANCHES = ("1x1", "3x3", "5x5", "pool")
@@ -217,6 +217,41 @@ def _as_in_the_notes(row: Row) -> Row:
 
 NOTES_ROWS: tuple[Row, ...] = tuple(_as_in_the_notes(row) for row in TABLE_1)
 """The rows as the notes build them: no 1x1 reduce in the stem, padded pooling."""
+
+
+def scale_rows(rows: tuple[Row, ...], factor: float) -> tuple[Row, ...]:
+    """The same rows with every width multiplied, for a narrower or a wider network.
+
+    Widths are rounded to whole numbers and never fall below 1. Depth, kernels and map
+    sizes stay. Parameters and multiply-adds change by about ``factor ** 2``.
+
+    Args:
+        rows: for instance ``TABLE_1``.
+        factor: what to multiply every width by, above 0.
+
+    Raises:
+        ValueError: for a factor that is not a finite number above 0.
+
+    Example:
+        >>> [row.out_channels for row in scale_rows(TABLE_1, 1 / 4) if row.name == "conv1"]
+        [16]
+    """
+    is_number = isinstance(factor, Real) and not isinstance(factor, bool)
+    if not (is_number and 0 < factor < float("inf")):
+        raise ValueError(f"factor must be a finite number above 0, but it is {factor!r}")
+
+    def scaled(width: int) -> int:
+        return max(1, round(width * factor))
+
+    def scaled_row(row: Row) -> Row:
+        if isinstance(row, InceptionRow):
+            return replace(row, widths=InceptionWidths(*map(scaled, astuple(row.widths))))
+        if isinstance(row, Convolution):
+            reduce = None if row.reduce is None else scaled(row.reduce)
+            return replace(row, out_channels=scaled(row.out_channels), reduce=reduce)
+        return row
+
+    return tuple(scaled_row(row) for row in rows)
 
 
 class Step(NamedTuple):
