@@ -1,8 +1,9 @@
-"""Training: pick a device, the joint loss, evaluate, and ``fit`` with its checkpoint.
+"""Training: pick a device, the joint loss, evaluate, and ``fit``.
 
 From small to large: device and seed, loss, evaluation, the history, one step, one
-epoch, ``fit``; then what ``fit`` leans on: Ctrl-C, the checkpoint file and the checks
-of the arguments.
+epoch, ``fit`` and the checks of its arguments. Two rooms of their own hold what a long
+run leans on: ``checkpoint`` (Ctrl-C, the file and the exact resume) and ``safeguards``
+(a loss that is not finite, a GPU without memory, a network that does not learn).
 """
 
 import functools
@@ -10,15 +11,10 @@ import hashlib
 import itertools
 import math
 import numbers
-import os
 import random
-import signal
 import sys
-import threading
 import time
 import warnings
-import zipfile
-import zlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -30,17 +26,30 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
+from gnet_lib.checkpoint import (
+    StopOnInterrupt,
+    describe_augment,
+    describe_model,
+    describe_set,
+    first_line,
+    interrupted_line,
+    resume,
+    save_checkpoint,
+)
 from gnet_lib.cost import evaluation_mode
 from gnet_lib.data import ImageSet, batches
+from gnet_lib.safeguards import (
+    NonFiniteLossError,  # noqa: F401 (at home in safeguards, offered here)
+    divide_further,
+    halve_evaluation_batch,
+    ran_out_of_memory,
+    stop_unless_finite,
+    watch_for_chance,
+)
 
 DEVICES = ("cuda", "mps", "cpu")
-CHECKPOINT_FORMAT = 1
 
 Augment = Callable[..., Tensor]  # called as augment(images, generator=generator)
-
-
-class NonFiniteLossError(RuntimeError):
-    """The loss or its gradient became infinite or not a number, so training stopped."""
 
 
 # --- device and seed ---------------------------------------------------------------------
@@ -75,7 +84,7 @@ def pick_device(wanted: str | torch.device | None = None) -> torch.device:
             return device
         except Exception as error:  # a broken driver may raise anything
             warnings.warn(
-                f"the device {device} does not work ({_first_line(error)}); "
+                f"the device {device} does not work ({first_line(error)}); "
                 f"{following} is used instead",
                 RuntimeWarning,
                 stacklevel=2,
@@ -109,6 +118,39 @@ def _parse_device(wanted: str | torch.device) -> torch.device:
             "leave it out to have the best working one chosen"
         )
     return device
+
+
+def computes_bfloat16(device: str | torch.device) -> bool:
+    """Whether a device computes bfloat16 itself, which makes training faster on it.
+
+    Elsewhere PyTorch computes bfloat16 too, but as a detour over float32, which costs
+    time instead of saving it. The devices that do it themselves are NVIDIA GPUs since 2020
+    (Ampere), AMD's that PyTorch supports, and x86 CPUs with the instructions AVX512_BF16
+    or AMX. Apple's MPS is not counted among them.
+
+    Args:
+        device: ``"cuda"``, ``"mps"`` or ``"cpu"``.
+
+    Raises:
+        ValueError: for any other name.
+
+    Example:
+        >>> computes_bfloat16("mps")
+        False
+    """
+    kind = _parse_device(device).type
+    if kind == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return kind == "cpu" and _cpu_computes_bfloat16()
+
+
+def _cpu_computes_bfloat16() -> bool:
+    if hasattr(torch.cpu, "get_capabilities"):
+        has = torch.cpu.get_capabilities()
+        return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
+    # Older releases of PyTorch answer under private names only, or not at all.
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, lambda: False)() for name in names)
 
 
 def set_seed(seed: int) -> None:
@@ -200,7 +242,8 @@ def evaluate(
     """Measure a model on a set of images, in evaluation mode and without gradients.
 
     Every image counts the same, also those of a shorter last batch. Afterwards each
-    layer is back in the mode (training or evaluation) that it came in.
+    layer is back in the mode (training or evaluation) that it came in. A GPU whose memory
+    runs out is given half as many images at a time, and a line says so.
 
     Args:
         model: a classifier whose output is logits (N, num_classes).
@@ -211,6 +254,7 @@ def evaluate(
     Raises:
         ValueError: for images that are not normalised, a set without images, or labels
             that the model has no logit for.
+        RuntimeError: when a GPU's memory does not suffice for a single image.
 
     Example:
         >>> images = ImageSet(torch.zeros(3, 1, 28, 28), torch.tensor([0, 0, 1]))
@@ -224,8 +268,20 @@ def evaluate(
     if device is not None:
         model.to(pick_device(device))
     device = _device_of(model)
-    loss_sum, correct = 0.0, 0
     _require_logits("image_set", model, image_set)
+    while True:
+        try:
+            return _evaluate_in_batches(model, image_set, batch_size, device)
+        except RuntimeError as error:
+            if not ran_out_of_memory(error, device):
+                raise
+        batch_size = halve_evaluation_batch(min(batch_size, len(image_set)), device)
+
+
+def _evaluate_in_batches(
+    model: nn.Module, image_set: ImageSet, batch_size: int, device: torch.device
+) -> Evaluation:
+    loss_sum, correct = 0.0, 0
     with evaluation_mode(model), torch.no_grad():
         for images, labels in batches(image_set, batch_size):
             labels = labels.to(device)
@@ -361,6 +417,9 @@ class Run:
     scheduler: OneCycleLR
     generator: torch.Generator  # the augmentation's random numbers
     steps_per_epoch: int
+    precision: torch.dtype = torch.float32  # what convolutions and products are computed in
+    parts: int = 1  # how many pieces a batch is computed in, for want of memory
+    watched: list[list[float]] = field(default_factory=list)  # see watch_for_chance
     epoch: int = 1  # the one that is running
     step: int = 0  # steps done in it
     totals: Totals = field(default_factory=Totals)
@@ -384,24 +443,67 @@ class Run:
 
 def train_step(run: Run, images: Tensor, labels: Tensor) -> None:
     """Forward, backward, and one step of the optimiser and of the learning rate."""
-    settings = run.settings
-    with mixed_precision(run.device):
-        outputs = run.model(images)
-        loss = joint_loss(outputs, labels, settings.aux_weight, settings.label_smoothing)
-    run.optimizer.zero_grad()
-    loss.backward()
+    loss, logits = compute_gradients(run, images, labels)
     stop_unless_finite(run, loss)
+    watch_for_chance(run, logits, labels)
 
     run.totals.learning_rate = run.optimizer.param_groups[0]["lr"]
     run.totals.images += len(labels)
     run.totals.loss_sum += loss.item() * len(labels)
-    run.totals.correct += _count_correct(main_logits(outputs), labels)
+    run.totals.correct += _count_correct(logits, labels)
 
     run.optimizer.step()
     run.scheduler.step()
 
 
-def train_epoch(run: Run, stop: "StopOnInterrupt", progress: bool) -> None:
+def compute_gradients(run: Run, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The loss and the main logits of a batch, whose gradient is left in the parameters.
+
+    A GPU whose memory runs out gets the batch in more and smaller parts: from then on to
+    the run's end, so that it is not asked again and again for what it does not have.
+    """
+    while True:
+        run.optimizer.zero_grad()
+        try:
+            return accumulate_gradients(run, images, labels)
+        except RuntimeError as error:
+            if not ran_out_of_memory(error, run.device):
+                raise
+        # Not inside of except: there the error still holds the failed attempt's tensors.
+        run.optimizer.zero_grad()
+        divide_further(run)
+
+
+def accumulate_gradients(run: Run, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Forward and backward, in ``run.parts`` parts whose gradients add up."""
+    settings, losses, logits = run.settings, [], []
+    parts = images.tensor_split(run.parts), labels.tensor_split(run.parts)
+    for part_images, part_labels in zip(*parts, strict=True):
+        with autocast(run):
+            outputs = _as_float32(run.model(part_images))
+        loss = joint_loss(outputs, part_labels, settings.aux_weight, settings.label_smoothing)
+        loss = loss * (len(part_labels) / len(labels))  # its share in the batch's mean
+        loss.backward()
+        losses.append(loss.detach())
+        logits.append(main_logits(outputs).detach())
+    return sum(losses), torch.cat(logits)
+
+
+def autocast(run: Run) -> AbstractContextManager:
+    """Has convolutions and matrix products computed in the run's precision."""
+    if run.precision == torch.float32:
+        return nullcontext()
+    return torch.autocast(run.device.type, dtype=run.precision)
+
+
+def _as_float32(outputs: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+    # bfloat16 has three digits: enough for a layer, too few for the logarithm of a loss.
+    if isinstance(outputs, tuple):
+        return tuple(each.float() for each in outputs)
+    return outputs.float()
+
+
+def train_epoch(run: Run, stop: StopOnInterrupt, progress: bool) -> None:
     """Train from ``run.step`` to the epoch's end, or until somebody asks to stop."""
     size = run.settings.batch_size
     shuffle = shuffle_generator(run.settings.seed, run.epoch)
@@ -457,33 +559,6 @@ def _mean_loss(run: Run) -> float:
     return run.totals.loss_sum / run.totals.images
 
 
-def mixed_precision(device: torch.device) -> AbstractContextManager:
-    """bfloat16 where the GPU computes it natively; plain float32 everywhere else."""
-    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
-        return torch.autocast("cuda", dtype=torch.bfloat16)
-    return nullcontext()
-
-
-def stop_unless_finite(run: Run, loss: Tensor) -> None:
-    """Raise before the optimiser's step, so that the weights are still good."""
-    gradients = [each.grad for each in run.model.parameters() if each.grad is not None]
-    if not math.isfinite(loss.item()):
-        what = "loss"
-    elif not torch.nn.utils.get_total_norm(gradients).isfinite():
-        what = "gradient"
-    else:
-        return
-    raise NonFiniteLossError(
-        f"the {what} is not finite (loss {loss.item()}) in epoch {run.epoch}, step "
-        f"{run.step + 1} of {run.steps_per_epoch}, at learning rate "
-        f"{run.optimizer.param_groups[0]['lr']:.3g}. Usual causes: a learning rate that is "
-        f"too high (try learning_rate={run.settings.learning_rate / 10:.3g}), images that "
-        "are not normalised or hold NaN (look at their mean and standard deviation; an "
-        "augment function can bring them in), a network without normalisation that starts "
-        "badly. The weights are those from before this step."
-    )
-
-
 def progress_bar(run: Run, progress: bool):
     """A bar on stderr that vanishes at the end: rate, remaining time, running loss."""
     from tqdm import tqdm
@@ -529,6 +604,7 @@ def fit(
     seed: int = 0,
     checkpoint: str | Path | None = None,
     progress: bool = True,
+    mixed_precision: bool | None = None,
 ) -> History:
     """Train a classifier with SGD, Nesterov momentum and a one-cycle learning rate.
 
@@ -541,8 +617,14 @@ def fit(
 
     Ctrl-C ends the current step and returns what was learnt (``history.interrupted``); a
     second Ctrl-C stops at once. With ``checkpoint`` the run is stored at every epoch's end
-    and at Ctrl-C; the same call again goes on from there and, on a CPU, ends with exactly
-    the weights of a run that was never stopped.
+    and at Ctrl-C; the same call again goes on from there and, on the same CPU, ends with
+    exactly the weights of a run that was never stopped.
+
+    A GPU whose memory runs out computes each batch in two parts from then on, or four, and
+    so on; a line says so. Gradients of the parts are added up before the step, so batch and
+    learning rate stay what they are; only batch normalisation sees fewer images at a time,
+    and dropout draws other numbers. A network that is still at chance level after the
+    run's first 100 steps causes a ``RuntimeWarning`` with the usual reasons.
 
     Args:
         model: returns logits (N, num_classes), or a tuple whose first entry they are. To
@@ -563,6 +645,11 @@ def fit(
             generators are seeded with it.
         checkpoint: file to store the run in, and to resume it from.
         progress: show the bar and a line for each epoch.
+        mixed_precision: None computes convolutions and matrix products of the training
+            steps in bfloat16 where ``computes_bfloat16(device)``; True does so on every
+            device, which is slow where it is not the device's own; False computes in
+            float32 everywhere. Weights, loss and all evaluation are float32 in any case. A
+            resumed run may change it, as it may change the device: a line says so.
 
     Returns:
         The history of all complete epochs.
@@ -570,6 +657,7 @@ def fit(
     Raises:
         ValueError: for a bad argument, or a checkpoint that is damaged or of another run.
         NonFiniteLossError: when the loss or its gradient is no longer a finite number.
+        RuntimeError: when a GPU's memory does not suffice for two images at a time.
 
     Example:
         >>> set_seed(0)
@@ -587,7 +675,9 @@ def fit(
     _require_a_batch(train, settings.batch_size)
     if validation is not None:
         _require_normalised("validation", validation)
-    run = start_run(model, train, validation, settings, augment, pick_device(device))
+    device = pick_device(device)
+    precision = choose_precision(mixed_precision, device)
+    run = start_run(model, train, validation, settings, augment, device, precision)
     path = None if checkpoint is None else Path(checkpoint)
     if path is not None:
         resume(run, path)
@@ -606,7 +696,7 @@ def fit(
         model.eval()
     run.history.interrupted = stop.requested
     if stop.requested:
-        print(_interrupted_line(run, path))
+        print(interrupted_line(run, path))
     return run.history
 
 
@@ -617,6 +707,7 @@ def start_run(
     settings: Settings,
     augment: Augment | None,
     device: torch.device,
+    precision: torch.dtype,
 ) -> Run:
     """Move model and images to the device, seed, and build optimiser and schedule."""
     model.to(device)
@@ -645,8 +736,20 @@ def start_run(
     generator = torch.Generator(device).manual_seed(_derived_seed("augment", settings.seed))
     return Run(
         model, train, validation, settings, augment, device, optimizer, scheduler, generator,
-        steps_per_epoch,
+        steps_per_epoch, precision,
     )  # fmt: skip
+
+
+def choose_precision(mixed_precision: bool | None, device: torch.device) -> torch.dtype:
+    """What ``fit``'s argument means on a device: bfloat16 or float32."""
+    if not (mixed_precision is None or isinstance(mixed_precision, bool)):
+        raise ValueError(
+            "mixed_precision must be True, False or None (the device decides), but it is "
+            f"{mixed_precision!r}"
+        )
+    if mixed_precision is None:
+        mixed_precision = computes_bfloat16(device)
+    return torch.bfloat16 if mixed_precision else torch.float32
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -666,216 +769,6 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     spared = [each for each in trainable if each.dim() <= 1]
     groups = (decayed, weight_decay), (spared, 0.0)
     return [{"params": group, "weight_decay": decay} for group, decay in groups if group]
-
-
-# --- Ctrl-C ------------------------------------------------------------------------------
-
-
-class StopOnInterrupt:
-    """Turns the first Ctrl-C into a wish, ``requested``; a second one stops at once.
-
-    An exception could arrive in the middle of the optimiser's step and leave half of the
-    weights changed. Python lets only the main thread handle signals: in any other thread
-    this does nothing, and Ctrl-C raises KeyboardInterrupt in the main one as always.
-    """
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._former = None
-
-    def __enter__(self) -> "StopOnInterrupt":
-        former = signal.getsignal(signal.SIGINT)
-        replaceable = former not in (None, signal.SIG_IGN)
-        if replaceable and threading.current_thread() is threading.main_thread():
-            self._former = signal.signal(signal.SIGINT, self._handle)
-        return self
-
-    def _handle(self, signal_number: int, frame: Any) -> None:
-        # No print here: a signal may interrupt another print.
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
-
-    def __exit__(self, *exception: Any) -> None:
-        if self._former is not None:
-            signal.signal(signal.SIGINT, self._former)
-
-
-def _place(run: Run) -> str:
-    if run.finished:
-        return f"all {run.settings.epochs} epochs are complete"
-    return (
-        f"epoch {run.epoch} of {run.settings.epochs}, "
-        f"after step {run.step} of {run.steps_per_epoch}"
-    )
-
-
-def _interrupted_line(run: Run, path: Path | None) -> str:
-    line = f"stopped by Ctrl-C: {_place(run)}; the model keeps what it has learnt"
-    if run.finished:
-        return line
-    if path is None:
-        return f"{line}. To be able to go on after a stop, give fit a checkpoint=..."
-    return f"{line}. To go on, call fit again with the same arguments ({path})"
-
-
-# --- checkpoint --------------------------------------------------------------------------
-
-
-def save_checkpoint(run: Run, path: Path) -> None:
-    """Store the run so that the file is at every moment the old one or the new one."""
-    state = {
-        "format": CHECKPOINT_FORMAT,
-        "settings": run.identity,
-        "device": run.device.type,
-        "epoch": run.epoch,
-        "step": run.step,
-        "totals": asdict(run.totals),
-        "rows": run.history.rows,
-        "model": run.model.state_dict(),
-        "optimizer": run.optimizer.state_dict(),
-        "scheduler": run.scheduler.state_dict(),
-        "random": random_states(run),
-    }
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        with open(temporary, "wb") as file:
-            torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())  # on the disk before it takes the old one's name
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def resume(run: Run, path: Path) -> None:
-    """Bring a run to where its checkpoint left off; without a file do nothing."""
-    if path.is_dir():
-        raise ValueError(f"checkpoint must be the name of a file, but {path} is a folder")
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return
-    state = load_checkpoint(path)
-    _require_same_run(run, state, path)
-    run.model.load_state_dict(state["model"])
-    run.optimizer.load_state_dict(state["optimizer"])
-    run.scheduler.load_state_dict(state["scheduler"])
-    run.epoch, run.step = state["epoch"], state["step"]
-    run.totals = Totals(**state["totals"])
-    run.history.rows = state["rows"]
-    same_device = state["device"] == run.device.type
-    restore_random_states(run, state["random"], same_device)
-    print(_resumed_line(run, path, state["device"]))
-
-
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint file; a damaged one is a ``ValueError`` that names it."""
-    try:
-        with zipfile.ZipFile(path) as archive:  # PyTorch itself checks no checksums
-            if damaged := archive.testzip():
-                raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
-        # weights_only: nothing but tensors and plain values, so no code can hide in it.
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged file may fail in any way
-        raise ValueError(
-            f"checkpoint {path} cannot be read: {_first_line(error)}. It is damaged or no "
-            "checkpoint; delete it to start anew, or give another name"
-        ) from error
-    found = state.get("format") if isinstance(state, dict) else None
-    if found != CHECKPOINT_FORMAT:
-        raise ValueError(
-            f"checkpoint {path} must be one of fit's, in format {CHECKPOINT_FORMAT}, but its "
-            f"format is {found!r}; delete it to start anew, or give another name"
-        )
-    return state
-
-
-def _require_same_run(run: Run, state: dict[str, Any], path: Path) -> None:
-    then = state["settings"]
-    differences = [
-        f"{name} is {then.get(name)!r} in the file and {value!r} in this call"
-        for name, value in run.identity.items()
-        if then.get(name) != value
-    ]
-    if differences:
-        raise ValueError(
-            f"checkpoint {path} is of another run: {'; '.join(differences)}. Use the same "
-            "settings to go on, or delete the file to start anew"
-        )
-
-
-def describe_model(model: nn.Module) -> str:
-    """A short text that a model of other layers or sizes would not share."""
-    tensors = model.state_dict()
-    shapes = [(name, tuple(tensor.shape)) for name, tensor in tensors.items()]
-    size = sum(each.numel() for each in model.parameters() if each.requires_grad)
-    checksum = zlib.crc32(repr(shapes).encode())
-    return f"{type(model).__name__} of {size:,} trainable parameters ({checksum:08x})"
-
-
-def describe_set(image_set: ImageSet | None) -> str | None:
-    """A short text that other images or labels would not share."""
-    if image_set is None:
-        return None
-    checksum = 0
-    for tensor in (image_set.images, image_set.labels):
-        checksum = zlib.crc32(tensor.contiguous().cpu().numpy(), checksum)
-    return f"{len(image_set):,} images ({checksum:08x})"
-
-
-def describe_augment(augment: Augment | None) -> str | None:
-    """The name of the function, and the arguments that ``functools.partial`` gave it."""
-    if augment is None:
-        return None
-    if isinstance(augment, functools.partial):
-        return f"{describe_augment(augment.func)} with {augment.args} {augment.keywords}"
-    return getattr(augment, "__qualname__", type(augment).__qualname__)
-
-
-def random_states(run: Run) -> dict[str, Any]:
-    """Where every random generator stands, in plain values and tensors."""
-    import numpy
-
-    name, keys, *rest = numpy.random.get_state()
-    accelerator = None
-    if run.device.type == "cuda":
-        accelerator = torch.cuda.get_rng_state(run.device)
-    elif run.device.type == "mps":
-        accelerator = torch.mps.get_rng_state()
-    return {
-        "python": random.getstate(),
-        "numpy": (name, keys.tolist(), *rest),
-        "torch": torch.get_rng_state(),
-        "accelerator": accelerator,
-        "augment": run.generator.get_state(),
-    }
-
-
-def restore_random_states(run: Run, states: dict[str, Any], same_device: bool) -> None:
-    """Put every generator back; a device's own only on the same kind of device."""
-    import numpy
-
-    random.setstate(states["python"])
-    numpy.random.set_state(states["numpy"])
-    torch.set_rng_state(states["torch"])
-    if same_device:
-        run.generator.set_state(states["augment"])
-        if run.device.type == "cuda":
-            torch.cuda.set_rng_state(states["accelerator"], run.device)
-        elif run.device.type == "mps":
-            torch.mps.set_rng_state(states["accelerator"])
-
-
-def _resumed_line(run: Run, path: Path, device: str) -> str:
-    if run.finished:
-        return f"{path}: {_place(run)}; weights and history are loaded, nothing is left to train"
-    line = f"resumed from {path}: {_place(run)}"
-    if device != run.device.type:
-        line += (
-            f". It was stored on {device} and goes on on {run.device.type}, so dropout and "
-            "augmentation will not be those of a run that was never stopped"
-        )
-    return line
 
 
 # --- checks of the arguments -------------------------------------------------------------
@@ -943,7 +836,3 @@ def _require_logits(name: str, model: nn.Module, image_set: ImageSet) -> None:
             f"{classes} logits, but it holds the label {highest}; build the model with "
             f"num_classes={highest + 1} or more"
         )
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -1,21 +1,27 @@
 """Training against independent truth: hand computations, a plain PyTorch loop, itself."""
 
-import functools
-import io
+import contextlib
 import math
-import os
 import random
 import re
-import signal
-import threading
 import warnings
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy
 import pytest
 import torch
 from matplotlib.figure import Figure
+from tiny_training import (
+    BATCH,
+    COUNT,
+    STEPS,
+    Noise,
+    easy_set,
+    one_thread,  # noqa: F401 (a fixture)
+    run,
+    same_weights,
+    tiny_model,
+)
 from torch import nn
 from torch.nn import functional as F
 
@@ -24,81 +30,12 @@ from gnet_lib.data import ImageSet
 from gnet_lib.training import (
     Evaluation,
     History,
-    NonFiniteLossError,
+    computes_bfloat16,
     evaluate,
-    fit,
     joint_loss,
     pick_device,
     set_seed,
 )
-
-TIMES = ("seconds", "images_per_second")
-BATCH, COUNT = 16, 90  # five steps an epoch, ten images left over
-STEPS = COUNT // BATCH
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """These models are so small that threads only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def easy_set(count: int = COUNT, seed: int = 0) -> ImageSet:
-    """Class k lights the k-th of sixteen 7x7 squares, under noise."""
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.arange(count) % 10
-    squares = F.one_hot(labels, 16).float().reshape(count, 1, 4, 4)
-    images = squares.repeat_interleave(7, dim=2).repeat_interleave(7, dim=3)
-    return ImageSet(images + 0.5 * torch.randn(count, 1, 28, 28, generator=generator), labels)
-
-
-def tiny_model(seed: int = 0, dropout: float = 0.2, classes: int = 10) -> nn.Sequential:
-    torch.manual_seed(seed)
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3, stride=2, padding=1),  # (N, 4, 14, 14)
-        nn.BatchNorm2d(4),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(4),  # (N, 4, 4, 4)
-        nn.Flatten(),
-        nn.Dropout(dropout),
-        nn.Linear(64, classes),
-    )
-
-
-class Noise:
-    """An augmentation that draws from every generator, and can press Ctrl-C or crash."""
-
-    def __init__(self, interrupt_at: int = 0, presses: int = 1, crash_at: int = 0) -> None:
-        self.calls = 0
-        self.interrupt_at, self.presses, self.crash_at = interrupt_at, presses, crash_at
-
-    def __call__(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        self.calls += 1
-        if self.calls == self.crash_at:
-            raise OSError("the power went out")
-        if self.calls == self.interrupt_at:
-            for _ in range(self.presses):
-                os.kill(os.getpid(), signal.SIGINT)
-        shift = 0.1 * random.random() + 0.1 * numpy.random.rand()
-        return images + shift + 0.1 * torch.randn(images.shape, generator=generator)
-
-
-def run(model: nn.Module, train: ImageSet | None = None, **changes) -> History:
-    arguments = {"epochs": 2, "batch_size": BATCH, "device": "cpu", "progress": False}
-    return fit(model, train or easy_set(), **{**arguments, **changes})
-
-
-def same_weights(one: nn.Module, other: nn.Module) -> bool:
-    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
-    return all(torch.equal(a, b) for a, b in pairs)
-
-
-def without_times(history: History) -> list[dict]:
-    return [{k: v for k, v in row.items() if k not in TIMES} for row in history.rows]
-
 
 # --- device and seed ---------------------------------------------------------------------
 
@@ -300,10 +237,12 @@ def test_equal_seeds_give_equal_weights_and_others_do_not():
     assert not same_weights(trained(1), trained(2))
 
 
-def test_fit_equals_a_plain_pytorch_loop():
+@pytest.mark.parametrize("mixed", [False, True])
+def test_fit_equals_a_plain_pytorch_loop(mixed):
     """SGD, Nesterov, one cycle, decay on the two weights only; no dropout."""
     train = easy_set()
-    plain = tiny_model(dropout=0.0)
+    plain = tiny_model(dropout=0.0).to(memory_format=torch.channels_last)
+    autocast = torch.autocast("cpu", torch.bfloat16) if mixed else contextlib.nullcontext()
     conv, norm, linear = plain[0], plain[1], plain[6]
     optimizer = torch.optim.SGD(
         [
@@ -320,9 +259,9 @@ def test_fit_equals_a_plain_pytorch_loop():
         order = torch.randperm(COUNT, generator=training.shuffle_generator(3, epoch))
         for start in range(0, STEPS * BATCH, BATCH):
             chosen = order[start : start + BATCH]
-            loss = F.cross_entropy(
-                plain(train.images[chosen]), train.labels[chosen], label_smoothing=0.1
-            )
+            with autocast:
+                logits = plain(train.images[chosen].to(memory_format=torch.channels_last))
+            loss = F.cross_entropy(logits.float(), train.labels[chosen], label_smoothing=0.1)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -332,7 +271,7 @@ def test_fit_equals_a_plain_pytorch_loop():
     model = tiny_model(dropout=0.0)
     history = run(
         model, train, learning_rate=0.2, momentum=0.8, weight_decay=0.01,
-        label_smoothing=0.1, seed=3,
+        label_smoothing=0.1, seed=3, mixed_precision=mixed,
     )  # fmt: skip
 
     for name, value in plain.state_dict().items():
@@ -396,6 +335,107 @@ def test_every_epoch_shuffles_in_another_order():
     assert len({tuple(each) for each in orders}) == 16  # seed 1, epoch 2 is not seed 2, epoch 1
 
 
+# --- mixed precision ---------------------------------------------------------------------
+
+
+def types_in_training(monkeypatch, **changes) -> dict[str, set[torch.dtype]]:
+    """What one run computed in: the convolution in training, in evaluation; loss; weights."""
+    model, seen = tiny_model(), {"training": set(), "evaluation": set(), "loss": set()}
+
+    def note_convolution(layer, given, output) -> None:
+        seen["training" if layer.training else "evaluation"].add(output.dtype)
+
+    def note_loss(outputs, *given):
+        seen["loss"].add(outputs.dtype)
+        return joint_loss(outputs, *given)
+
+    model[0].register_forward_hook(note_convolution)
+    monkeypatch.setattr(training, "joint_loss", note_loss)
+    run(model, validation=easy_set(20), **changes)
+    seen["weights"] = {each.dtype for each in model.parameters()}
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("mixed_precision", "native", "expected"),
+    [
+        (None, True, torch.bfloat16), (None, False, torch.float32),
+        (True, False, torch.bfloat16), (False, True, torch.float32),
+    ],
+)  # fmt: skip
+def test_only_the_layers_in_training_compute_in_bfloat16(
+    monkeypatch, mixed_precision, native, expected
+):
+    monkeypatch.setattr(training, "computes_bfloat16", lambda device: native)
+    types = types_in_training(monkeypatch, mixed_precision=mixed_precision)
+    assert types["training"] == {expected}
+    assert types["evaluation"] == types["loss"] == types["weights"] == {torch.float32}
+
+
+def test_the_loss_of_every_output_is_computed_in_float32():
+    wide = torch.tensor([[1.001, 0.0]])  # bfloat16 knows no number between 1 and 1.0078
+    both = training._as_float32(Outputs(*(wide.bfloat16() for _ in range(3))))
+    assert [each.dtype for each in both] == 3 * [torch.float32]
+    assert joint_loss(both, torch.tensor([0])).dtype == torch.float32
+
+
+@pytest.mark.parametrize("wanted", ["yes", 1, 0.0, torch.bfloat16])
+def test_mixed_precision_is_yes_or_no_or_none(wanted):
+    with pytest.raises(ValueError, match=f"True, False or None .*, but it is {wanted!r}"):
+        run(tiny_model(), mixed_precision=wanted)
+
+
+def say_capabilities(monkeypatch, **capabilities: bool) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+
+
+def test_a_cpu_computes_bfloat16_when_it_lists_an_instruction_for_it(monkeypatch):
+    for listed, expected in [
+        ({"avx512_bf16": True, "amx_bf16": False}, True),
+        ({"avx512_bf16": False, "amx_bf16": True}, True),
+        ({"avx512_bf16": False, "amx_bf16": False, "avx512_f": True}, False),
+        ({"neon": True}, False),
+    ]:
+        say_capabilities(monkeypatch, **listed)
+        assert computes_bfloat16("cpu") is expected
+
+
+@pytest.mark.parametrize("instruction", ["_is_avx512_bf16_supported", "_is_amx_tile_supported"])
+def test_an_older_pytorch_is_asked_in_its_own_way(monkeypatch, instruction):
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    for name in names:
+        monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
+    assert computes_bfloat16("cpu") is False
+    monkeypatch.setattr(torch.cpu, instruction, lambda: True)
+    assert computes_bfloat16("cpu") is True
+    for name in names:  # older still
+        monkeypatch.delattr(torch.cpu, name)
+    assert computes_bfloat16("cpu") is False
+
+
+def test_this_cpu_is_described_as_its_system_describes_it():
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            flags = set(file.read().split())
+    except FileNotFoundError:  # not Linux: at least the answer is plain
+        assert computes_bfloat16("cpu") in (True, False)
+        return
+    assert computes_bfloat16("cpu") is bool({"avx512_bf16", "amx_bf16"} & flags)
+
+
+def test_a_gpu_counts_only_without_emulation(monkeypatch):
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation
+    )
+    assert computes_bfloat16("cuda") is False
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    assert computes_bfloat16("cuda:0") is True
+    assert computes_bfloat16("mps") is False
+    with pytest.raises(ValueError, match="one of cuda, mps, cpu, but it is 'tpu'"):
+        computes_bfloat16("tpu")
+
+
 # --- what fit shows ----------------------------------------------------------------------
 
 
@@ -407,7 +447,9 @@ def test_progress_shows_a_bar_and_one_line_an_epoch(capsys):
     numbers = r"loss \d\.\d{3}  accuracy \d+\.\d %  validation \d+\.\d %  \d+ s  [\d,]+ images/s"
     for epoch, line in enumerate(lines, start=1):
         assert re.fullmatch(rf"epoch {epoch}/2  {numbers}", line), line
-    assert "epoch 1/2" in shown.err and "images/s" in shown.err
+    # Images done of all, time gone and to come ("?" at first), rate.
+    bar = r"epoch 1/2: .*/80\.0 \[\d\d:\d\d<(\?|\d\d:\d\d), .*images/s"
+    assert re.search(bar, shown.err)
 
 
 def test_progress_false_is_silent(capsys):
@@ -415,308 +457,7 @@ def test_progress_false_is_silent(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-# --- Ctrl-C and checkpoints --------------------------------------------------------------
-
-
-@pytest.mark.parametrize("stop_at", [1, 3, STEPS, STEPS + 2, 3 * STEPS - 1])
-def test_an_interrupted_and_resumed_run_is_the_uninterrupted_one(tmp_path, capsys, stop_at):
-    validation, path = easy_set(30, seed=1), tmp_path / "run.pt"
-    whole = tiny_model()
-    expected = run(whole, validation=validation, epochs=3, augment=Noise())
-
-    handler = signal.getsignal(signal.SIGINT)
-    first = tiny_model()
-    stopped = run(
-        first, validation=validation, epochs=3, augment=Noise(interrupt_at=stop_at),
-        checkpoint=path,
-    )  # fmt: skip
-    assert signal.getsignal(signal.SIGINT) is handler
-    assert stopped.interrupted
-    assert len(stopped.rows) == stop_at // STEPS
-    assert not same_weights(first, tiny_model())  # what was learnt is kept
-    epoch, step = stop_at // STEPS + 1, stop_at % STEPS
-    where = f"epoch {epoch} of 3, after step {step} of {STEPS}"
-    told = capsys.readouterr().out
-    assert f"stopped by Ctrl-C: {where}; the model keeps what it has learnt" in told
-    assert f"call fit again with the same arguments ({path})" in told
-
-    second, noise = tiny_model(seed=99), Noise()  # other weights, other random numbers
-    set_seed(99)
-    resumed = run(second, validation=validation, epochs=3, augment=noise, checkpoint=path)
-    assert f"resumed from {path}: {where}" in capsys.readouterr().out
-    assert noise.calls == 3 * STEPS - stop_at
-    assert not resumed.interrupted
-    assert same_weights(second, whole)
-    assert without_times(resumed) == without_times(expected)
-
-
-def test_a_crashed_run_resumes_from_its_last_epoch(tmp_path):
-    whole = tiny_model()
-    expected = run(whole, epochs=3, augment=Noise())
-    path = tmp_path / "run.pt"
-    with pytest.raises(OSError, match="power"):
-        crash = Noise(crash_at=2 * STEPS + 3)
-        run(tiny_model(), epochs=3, augment=crash, checkpoint=path)
-    again, noise = tiny_model(seed=99), Noise()
-    resumed = run(again, epochs=3, augment=noise, checkpoint=path)
-    assert noise.calls == STEPS
-    assert same_weights(again, whole)
-    assert without_times(resumed) == without_times(expected)
-
-
-def test_a_run_may_be_interrupted_again_and_again(tmp_path):
-    whole, model = tiny_model(), tiny_model()
-    run(whole, augment=Noise())
-    for _ in range(2 * STEPS - 1):
-        stopped = run(model, augment=Noise(interrupt_at=1), checkpoint=tmp_path / "run.pt")
-        assert stopped.interrupted
-    run(model, augment=Noise(), checkpoint=tmp_path / "run.pt")
-    assert same_weights(model, whole)
-
-
-def test_an_interruption_without_checkpoint_keeps_the_weights(capsys):
-    whole, model = tiny_model(), tiny_model()
-    history = run(model, augment=Noise(interrupt_at=STEPS))
-    assert history.interrupted and len(history.rows) == 1
-    assert "give fit a checkpoint=" in capsys.readouterr().out
-    assert not model.training
-    evaluate(model, easy_set())  # still usable
-
-    # The same five steps of the same schedule, stopped by an error instead of a signal:
-    with pytest.raises(OSError, match="power"):
-        run(whole, augment=Noise(crash_at=STEPS + 1))
-    assert same_weights(model, whole)
-    assert not whole.training
-
-
-def test_ctrl_c_in_the_last_step_is_not_swallowed(tmp_path, capsys):
-    history = run(
-        tiny_model(), augment=Noise(interrupt_at=2 * STEPS), checkpoint=tmp_path / "run.pt"
-    )
-    assert history.interrupted and len(history.rows) == 2
-    assert "stopped by Ctrl-C: all 2 epochs are complete" in capsys.readouterr().out
-
-
-def test_a_second_ctrl_c_stops_at_once():
-    handler, noise = signal.getsignal(signal.SIGINT), Noise(interrupt_at=3, presses=2)
-    model = tiny_model()
-    with pytest.raises(KeyboardInterrupt):
-        run(model, augment=noise)
-    assert noise.calls == 3
-    assert signal.getsignal(signal.SIGINT) is handler
-    assert not model.training
-
-
-def test_an_ignored_ctrl_c_stays_ignored():
-    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        assert not run(tiny_model(), augment=Noise(interrupt_at=2)).interrupted
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, former)
-
-
-def test_fit_works_outside_the_main_thread():
-    histories = []
-    thread = threading.Thread(target=lambda: histories.append(run(tiny_model())))
-    thread.start()
-    thread.join()
-    assert len(histories[0].rows) == 2
-
-
-def test_a_complete_checkpoint_is_loaded_and_not_trained_again(tmp_path, capsys):
-    path = tmp_path / "new folder" / "run.pt"
-    trained, noise = tiny_model(), Noise()
-    history = run(trained, augment=Noise(), checkpoint=str(path))
-    assert capsys.readouterr().out == ""
-    loaded = tiny_model(seed=99)
-    again = run(loaded, augment=noise, checkpoint=path)
-    assert "all 2 epochs are complete; weights and history are loaded" in capsys.readouterr().out
-    assert noise.calls == 0
-    assert again == history
-    assert same_weights(loaded, trained)
-    assert not loaded.training
-
-
-def write_half(state, file) -> None:
-    file.write(b"half of a check")
-    raise OSError("No space left on device")
-
-
-def fail(*given) -> None:
-    raise OSError("No space left on device")
-
-
-@pytest.mark.parametrize(
-    ("module", "name", "broken"),
-    [(torch, "save", write_half), (os, "replace", fail), (os, "fsync", fail)],
-)
-def test_a_failed_write_leaves_the_old_checkpoint(tmp_path, monkeypatch, module, name, broken):
-    path = tmp_path / "run.pt"
-    run(tiny_model(), augment=Noise(interrupt_at=3), checkpoint=path)
-    before = path.read_bytes()
-    with monkeypatch.context() as patch:
-        patch.setattr(module, name, broken)
-        with pytest.raises(OSError, match="No space left"):
-            run(tiny_model(), augment=Noise(), checkpoint=path)
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
-    assert len(run(tiny_model(), augment=Noise(), checkpoint=path).rows) == 2
-
-
-def test_the_new_checkpoint_is_synced_before_it_takes_the_name(tmp_path, monkeypatch):
-    calls = []
-    for name in ("fsync", "replace"):
-        real = getattr(os, name)
-        monkeypatch.setattr(
-            os, name, lambda *given, n=name, r=real: (calls.append((n, given)), r(*given))[1]
-        )
-    run(tiny_model(), epochs=1, checkpoint=tmp_path / "run.pt")
-    assert [name for name, _ in calls] == ["fsync", "replace"]
-    source, target = calls[1][1]
-    assert Path(source).parent == Path(target).parent == tmp_path
-
-
-OTHER_SETTINGS = {
-    "epochs": (3, "epochs is 2 in the file and 3 in this call"),
-    "batch_size": (8, "batch_size is 16 in the file and 8"),
-    "learning_rate": (0.2, "learning_rate is 0.1 in the file and 0.2"),
-    "momentum": (0.8, "momentum is 0.9 in the file and 0.8"),
-    "weight_decay": (0.0, "weight_decay is 0.0005 in the file and 0.0"),
-    "label_smoothing": (0.1, "label_smoothing is 0.0 in the file and 0.1"),
-    "aux_weight": (0.5, "aux_weight is 0.3 in the file and 0.5"),
-    "seed": (4, "seed is 0 in the file and 4"),
-    "augment": (None, "augment is 'Noise' in the file and None"),
-    "validation": (easy_set(20), r"validation is None in the file and '20 images \(\w{8}\)'"),
-    "train": (easy_set(seed=5), r"train is '90 images \(\w+\)' in the file and '90 images"),
-    "model": (tiny_model(classes=11), r"model is 'Sequential of 698 .* and 'Sequential of 763"),
-}
-
-
-@pytest.fixture(scope="module")
-def half_run(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("half") / "run.pt"
-    run(tiny_model(), augment=Noise(interrupt_at=3), checkpoint=path)
-    return path
-
-
-@pytest.mark.parametrize("name", OTHER_SETTINGS)
-def test_other_settings_are_refused_and_named(half_run, name):
-    other, message = OTHER_SETTINGS[name]
-    arguments = {"model": tiny_model(seed=7), "augment": Noise(), name: other}
-    model = arguments["model"]
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-    stored = half_run.read_bytes()
-    with pytest.raises(ValueError, match=f"{message}.*or delete the file") as caught:
-        run(**arguments, checkpoint=half_run)
-    assert str(half_run) in str(caught.value)
-    assert str(caught.value).count(" in this call") == 1  # that setting and no other
-    assert half_run.read_bytes() == stored
-    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
-
-
-def test_arguments_of_a_partial_augmentation_count(tmp_path):
-    def scale(images, factor, generator):
-        return factor * images
-
-    path = tmp_path / "run.pt"
-    run(tiny_model(), augment=functools.partial(scale, factor=2), checkpoint=path)
-    with pytest.raises(ValueError, match=r"'factor': 2\}.* in the file and .*'factor': 3\}"):
-        run(tiny_model(), augment=functools.partial(scale, factor=3), checkpoint=path)
-
-
-def flip_a_weight_bit(content: bytes) -> bytes:
-    weights = torch.load(io.BytesIO(content), weights_only=True)["model"]["6.weight"]
-    where = content.index(weights.numpy().tobytes()) + 100
-    return content[:where] + bytes([content[where] ^ 1]) + content[where + 1 :]
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [lambda content: b"", lambda content: b"not a checkpoint", lambda content: content[:-500],
-     lambda content: content[: len(content) // 2], flip_a_weight_bit],
-    ids=["empty", "garbage", "tail missing", "half", "bit flip"],
-)  # fmt: skip
-def test_a_damaged_checkpoint_is_refused_and_named(tmp_path, half_run, damage):
-    path = tmp_path / "damaged.pt"
-    path.write_bytes(damage(half_run.read_bytes()))
-    with pytest.raises(ValueError, match=r"damaged\.pt cannot be read: .*delete it to start"):
-        run(tiny_model(), augment=Noise(), checkpoint=path)
-
-
-def test_a_checkpoint_of_another_format_is_refused(tmp_path):
-    path = tmp_path / "weights.pt"
-    torch.save(tiny_model().state_dict(), path)
-    with pytest.raises(ValueError, match="in format 1, but its format is None"):
-        run(tiny_model(), checkpoint=path)
-    torch.save({"format": 2}, path)
-    with pytest.raises(ValueError, match="in format 1, but its format is 2"):
-        run(tiny_model(), checkpoint=path)
-
-
-def test_a_folder_is_no_checkpoint(tmp_path):
-    with pytest.raises(ValueError, match=f"the name of a file, but {tmp_path} is a folder"):
-        run(tiny_model(), checkpoint=tmp_path)
-
-
-def test_going_on_on_another_device_says_what_changes(tmp_path, half_run, capsys):
-    state = torch.load(half_run, weights_only=True)
-    path = tmp_path / "from_a_gpu.pt"
-    # A GPU's generator has a state of 16 bytes, which the CPU's does not take.
-    states = {**state["random"], "augment": torch.zeros(16, dtype=torch.uint8)}
-    torch.save({**state, "device": "cuda", "random": states}, path)
-    history = run(tiny_model(), augment=Noise(), checkpoint=path)
-    assert len(history.rows) == 2
-    assert "stored on cuda and goes on on cpu" in capsys.readouterr().out
-
-
 # --- errors ------------------------------------------------------------------------------
-
-
-def test_a_loss_that_is_not_finite_stops_before_the_step(tmp_path):
-    def spoil_third(images, generator, calls=[]):  # noqa: B006
-        calls.append(1)
-        return images * float("nan") if len(calls) == STEPS + 3 else images
-
-    model, path = tiny_model(), tmp_path / "run.pt"
-    expected = (
-        rf"the loss is not finite \(loss nan\) in epoch 2, step 3 of {STEPS}, at learning rate "
-        r"0\.0\d+\. Usual causes: .*learning_rate=0\.01\), images that are not normalised"
-    )
-    with pytest.raises(NonFiniteLossError, match=expected):
-        run(model, augment=spoil_third, checkpoint=path)
-    assert all(each.isfinite().all() for each in model.parameters())
-    assert torch.load(path, weights_only=True)["epoch"] == 2  # the first epoch's end is kept
-    assert not model.training
-
-
-class InfiniteGradient(torch.autograd.Function):
-    @staticmethod
-    def forward(context, logits):
-        return logits.clone()
-
-    @staticmethod
-    def backward(context, gradient):
-        return gradient * float("inf")
-
-
-def test_a_gradient_that_is_not_finite_stops_before_the_step():
-    class Bad(nn.Sequential):
-        def forward(self, images):
-            return InfiniteGradient.apply(super().forward(images))
-
-    model = Bad(*tiny_model())
-    before = [each.clone() for each in model.parameters()]
-    with pytest.raises(NonFiniteLossError, match=r"the gradient is not finite \(loss \d"):
-        run(model)
-    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
-
-
-def test_a_learning_rate_far_too_high_leaves_finite_weights():
-    model = nn.Sequential(nn.Flatten(), nn.Linear(784, 50), nn.Linear(50, 10))
-    with pytest.raises(NonFiniteLossError, match="too high"):
-        run(model, epochs=20, learning_rate=1e6)
-    assert all(each.isfinite().all() for each in model.parameters())
 
 
 @pytest.mark.parametrize(
