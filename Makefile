@@ -1,5 +1,6 @@
 # Everything a reader or author of the book does, from one place. `make` alone lists it.
-# Nothing here changes a tracked file, except `make refresh` and `make repository`.
+# Nothing here changes a tracked file, except `make refresh`, `make results` and
+# `make repository`.
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -13,7 +14,7 @@ HTML := _build/html/index.html
 # The same in every run: hashing of strings, figures drawn without a screen.
 export PYTHONHASHSEED := 0
 .DEFAULT_GOAL := help
-.PHONY: help setup book test data refresh serve repository clean
+.PHONY: help setup book test data refresh results serve repository clean
 
 help:  ## list the commands
 	@echo "GoogLeNet, from the Inside"
@@ -55,6 +56,11 @@ data: $(READY)  ## find Fashion-MNIST, or download it
 
 refresh: $(READY)  ## execute notebooks in place and tidy them (NOTEBOOK=book/...ipynb: only that one)
 	@$(BIN)/python tools/refresh.py $(NOTEBOOK)
+
+# The same number of threads in every run of a record: each benchmark sets its own.
+results: unexport OMP_NUM_THREADS
+results: data  ## make the recorded results again, for hours (ONLY=fair: only that one)
+	@$(BIN)/python benchmarks/record_all.py $(ONLY)
 
 serve:  ## show the built book at http://127.0.0.1:8000 (PORT=...: another port)
 	@test -f $(HTML) || { echo "There is no built book yet. Run first: make book"; exit 1; }

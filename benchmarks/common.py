@@ -3,7 +3,8 @@
 A benchmark is a list of independent runs. Each has a name and its settings; when it is
 finished, its result is put into a small file in ``_runs/`` at once. A benchmark that was
 cut off and is started again therefore skips what is finished, and ``fit``'s checkpoint
-takes it to the middle of the run that was not.
+takes it to the middle of the run that was not. The files carry a checksum of the run's
+settings in their names: other settings are another run. Delete ``_runs/`` to start anew.
 """
 
 import argparse
@@ -12,7 +13,8 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -43,18 +45,24 @@ def cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def machine(threads: int) -> Result:
+def device_name(device: torch.device) -> str:
+    """The device as its maker calls it, if it is a CUDA GPU; else its kind."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def machine(threads: int, device: str | None = None) -> Result:
     """What times depend on.
 
     Args:
         threads: how many threads computed one run.
+        device: where it was computed; None: where ``fit`` computes.
     """
     return {
         "cpu": cpu_name(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
         "threads": threads,
-        "device": str(pick_device()),
+        "device": device_name(pick_device(device)),
         "system": platform.system(),
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -83,6 +91,7 @@ def run_all(
     run_one: Callable[[str, Result, Path], Result],
     jobs: int,
     threads: int,
+    only: Iterable[str] | None = None,
 ) -> dict[str, Result]:
     """Do every run that is not finished yet, ``jobs`` at a time, and return all results.
 
@@ -93,22 +102,59 @@ def run_all(
             a function at the top level of its file. ``checkpoint`` is for ``fit``.
         jobs: how many runs at the same time.
         threads: how many threads each of them computes with.
+        only: names of the runs to do now. If others are still to be done afterwards, the
+            program ends here, before anything is recorded.
 
     Returns:
-        name -> {"settings": ..., "result": ..., "finished": date}.
+        name -> {"settings": ..., "result": ..., "finished": date, "machine": ...}.
     """
     folder = RUNS / benchmark
     folder.mkdir(parents=True, exist_ok=True)
-    open_runs = [name for name in runs if finished(folder / f"{name}.json", runs[name]) is None]
+    _do_all(benchmark, _chosen(runs, only), run_one, folder, jobs, threads)
+    results = {name: finished(run_file(folder, name, runs[name]), runs[name]) for name in runs}
+    missing = [name for name, result in results.items() if result is None]
+    if missing:
+        print(f"still to be done before {benchmark} is recorded: {', '.join(missing)}")
+        sys.exit()
+    return results
+
+
+def _chosen(runs: dict[str, Result], only: Iterable[str] | None) -> dict[str, Result]:
+    names = list(runs) if only is None else list(only)
+    unknown = [name for name in names if name not in runs]
+    if unknown:
+        sys.exit(f"--only must name runs of {', '.join(runs)}; there is no {', '.join(unknown)}")
+    return {name: runs[name] for name in names}
+
+
+def _do_all(
+    benchmark: str,
+    runs: dict[str, Result],
+    run_one: Callable[[str, Result, Path], Result],
+    folder: Path,
+    jobs: int,
+    threads: int,
+) -> None:
+    open_runs = [
+        name for name in runs if finished(run_file(folder, name, runs[name]), runs[name]) is None
+    ]
     print(f"{benchmark}: {len(runs) - len(open_runs)} of {len(runs)} runs are finished", flush=True)
+    if not open_runs:
+        return
     # spawn: a forked process would inherit PyTorch's threads in an unusable state.
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         waiting = [
-            pool.submit(_do, run_one, name, runs[name], folder, threads) for name in open_runs
+            pool.submit(_do, run_one, name, runs[name], folder, jobs, threads)
+            for name in open_runs
         ]
         for each in waiting:
             print(each.result(), flush=True)
-    return {name: finished(folder / f"{name}.json", runs[name]) for name in runs}
+
+
+def run_file(folder: Path, name: str, settings: Result) -> Path:
+    """Where a run's result is kept: other settings, another file."""
+    checksum = zlib.crc32(json.dumps(settings, sort_keys=True).encode())
+    return folder / f"{name} {checksum:08x}.json"
 
 
 def finished(file: Path, settings: Result) -> Result | None:
@@ -124,14 +170,21 @@ def _do(
     name: str,
     settings: Result,
     folder: Path,
+    jobs: int,
     threads: int,
 ) -> str:
     torch.set_num_threads(threads)
-    checkpoint = folder / f"{name}.pt"
+    file = run_file(folder, name, settings)
+    checkpoint = file.with_suffix(".pt")
     started = time.perf_counter()
     result = run_one(name, settings, checkpoint)
-    stored = {"settings": settings, "result": result, "finished": time.strftime("%Y-%m-%d")}
-    write_json(folder / f"{name}.json", stored)
+    stored = {
+        "settings": settings,
+        "result": result,
+        "finished": time.strftime("%Y-%m-%d"),
+        "machine": {**machine(threads), "runs_at_the_same_time": jobs},
+    }
+    write_json(file, stored)
     checkpoint.unlink(missing_ok=True)
     return f"  {name}: done in {time.perf_counter() - started:.0f} s"
 
@@ -147,9 +200,13 @@ def write_json(file: Path, content: Result) -> None:
     temporary.replace(file)
 
 
-def record(
-    name: str, results: Result, options: argparse.Namespace
-) -> None:
+def command(name: str, options: argparse.Namespace) -> str:
+    """The command that makes a record again."""
+    short = " --short" if options.short else ""
+    return f"python benchmarks/{name}.py --jobs {options.jobs} --threads {options.threads}{short}"
+
+
+def record(name: str, results: Result, options: argparse.Namespace) -> None:
     """Write ``book/results/NAME.json``: the results, and what they depend on.
 
     The file holds the long record under ``"results"`` and that of ``--short`` under
@@ -162,19 +219,36 @@ def record(
     content |= {
         "command": f"python benchmarks/{name}.py",
         part: results,
-        f"{part} made": {"date": time.strftime("%Y-%m-%d"), "machine": machine(options.threads)},
+        f"{part} made": {
+            "command": command(name, options),
+            "date": time.strftime("%Y-%m-%d"),
+            "machine": machine(options.threads),
+        },
     }
     write_json(file, content)
     print(f"wrote {file.name}")
 
 
-def parse(description: str, arguments: list[str] | None = None) -> argparse.Namespace:
-    """The arguments that every benchmark understands."""
+def parse(
+    description: str,
+    arguments: list[str] | None = None,
+    add: Callable[[argparse.ArgumentParser], None] | None = None,
+) -> argparse.Namespace:
+    """The arguments that every benchmark understands.
+
+    Args:
+        description: what the benchmark answers.
+        arguments: the words of the command line; None: those that the program got.
+        add: called with the parser, to add arguments of this one benchmark.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--short", action="store_true", help="a run of seconds instead of the record")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of each run")
+    parser.add_argument("--only", nargs="+", metavar="RUN", help="do these runs and no others now")
     parser.add_argument("--out", type=Path, help="the file to write instead of the one in book/results/")
+    if add is not None:
+        add(parser)
     options = parser.parse_args(arguments)
     if options.jobs < 1 or options.threads < 1:
         parser.error("--jobs and --threads must be at least 1")

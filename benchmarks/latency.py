@@ -11,19 +11,16 @@ passes is kept; on a computer that is never quiet, take several rounds.
 
 import argparse
 import json
-import os
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import common
 import torch
-import torchvision
 from gnet_lib import GoogLeNet, latency_ms
 from torch import nn
 from torchvision import models
 
-RESULTS = Path(__file__).resolve().parents[1] / "book" / "results" / "latency.json"
 COMMAND = "python benchmarks/latency.py"
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
@@ -56,28 +53,9 @@ def measure(build: Callable[[], nn.Module], batch: int, image_size: int = 224) -
     }
 
 
-def cpu_name() -> str:
-    """The processor as the system calls it."""
-    listing = Path("/proc/cpuinfo")
-    if listing.exists():
-        for line in listing.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
 def machine() -> dict:
-    """What the times depend on."""
-    return {
-        "cpu": cpu_name(),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "cores": os.cpu_count(),
-        "threads": 1,
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torchvision": torchvision.__version__,
-    }
+    """What the times depend on; they are always taken on the CPU, with one thread."""
+    return common.machine(threads=1, device="cpu")
 
 
 def earlier_round(file: Path) -> dict:
@@ -102,7 +80,7 @@ def faster(row: dict, earlier: dict | None) -> dict:
 def main(arguments: list[str] | None = None) -> None:
     """Measure every network at every batch size and write the file."""
     parser = argparse.ArgumentParser(description="Record the times that chapter 1 shows.")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="the file to write")
+    parser.add_argument("--out", type=Path, default=common.RESULTS / "latency.json", help="the file to write")
     parser.add_argument("--again", action="store_true", help="keep the faster of the file's times and new ones")
     options = parser.parse_args(arguments)
     earlier = earlier_round(options.out) if options.again else {"rounds": 0, "times": []}
@@ -121,8 +99,7 @@ def main(arguments: list[str] | None = None) -> None:
         "machine": machine(),
         "times": rows,
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")
+    common.write_json(options.out, recorded)
     print(f"wrote {options.out.name}")
 
 

@@ -3,8 +3,10 @@
 One room a purpose: ``paper`` (the table), ``inception`` (the two modules), ``googlenet``
 (whole networks), ``variants`` (torchvision's network from our parts), ``cost`` (what they
 cost), ``roofline`` (theory against stopwatch), ``data`` (Fashion-MNIST), ``training``
-(fit and evaluate), ``plots`` (every figure of the book) and ``explorer`` (a module with
-sliders).
+(fit and evaluate) with ``checkpoint`` (Ctrl-C and exact resume) and ``safeguards`` (what
+watches over a run), ``gradients`` (signal and gradient, row by row),
+``records`` (what was measured once and kept), ``plots`` (every figure of the book) and
+``explorer`` (a module with sliders).
 
 A name is looked up in its room when it is first used, so that importing the library
 stays quick.
@@ -27,8 +29,12 @@ _ROOMS = {
                  "peak_activation_bytes"),
     "data": ("CLASS_NAMES", "CorruptDataError", "FashionMNIST", "ImageSet",
              "load_fashion_mnist", "shift_and_flip"),
-    "training": ("Evaluation", "History", "NonFiniteLossError", "evaluate", "fit",
-                 "joint_loss", "pick_device", "set_seed"),
+    "training": ("Evaluation", "History", "NonFiniteLossError", "computes_bfloat16", "evaluate",
+                 "fit", "joint_loss", "pick_device", "set_seed"),
+    "checkpoint": (),
+    "safeguards": (),
+    "gradients": ("gradient_norms", "initialise", "signal_scale"),
+    "records": ("made_by", "read_record"),
     "plots": (),
     "explorer": ("explorer_chart", "module_explorer"),
 }

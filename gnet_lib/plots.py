@@ -8,6 +8,7 @@ its numbers are computed from the same data. ``show`` puts the figure into a not
 """
 
 import base64
+import itertools
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -631,7 +632,7 @@ def image_grid(images: "Tensor", titles: list[str], columns: int = 10) -> Figure
 
     Args:
         images: (N, 1, H, W), grey values of any range.
-        titles: N titles.
+        titles: N titles, of one or two lines.
         columns: pictures in a row.
 
     Raises:
@@ -652,7 +653,8 @@ def image_grid(images: "Tensor", titles: list[str], columns: int = 10) -> Figure
     for axes, image, title in zip(grid.flat, images, titles):
         axes.imshow(image[0].cpu().numpy(), cmap="gray")
         axes.set_title(title, fontsize=7, loc="center", pad=2)
-    return _finish(figure, f"{len(images)} images: {', '.join(dict.fromkeys(titles))}.")
+    names = ", ".join(title.replace("\n", " ") for title in dict.fromkeys(titles))
+    return _finish(figure, f"{len(images)} images: {names}.")
 
 
 def learning_curves(histories: dict[str, "History"]) -> Figure:
@@ -683,6 +685,217 @@ def learning_curves(histories: dict[str, "History"]) -> Figure:
     return _finish(figure, (
         f"Learning curves of {' and '.join(histories)}: accuracy on held-out images "
         "by epoch on the left, by seconds of training on the right."
+    ))
+
+
+def accuracy_curves(
+    runs: dict[str, list[list[dict]]],
+    levels: dict[str, float],
+    across: str = "seconds",
+    highlight: str = "ours",
+) -> Figure:
+    """Accuracy of recorded runs as training goes on, with the levels to be reached.
+
+    Args:
+        runs: name -> runs of this name, each a list of rows with an ``accuracy`` from 0 to 1
+            and the column named by ``across``.
+        levels: name of a level -> accuracy from 0 to 1; each is a thin line.
+        across: ``"seconds"`` (drawn on a logarithmic axis) or ``"epoch"``.
+        highlight: the name that is drawn in colour.
+
+    Raises:
+        ValueError: for another ``across``, or a run without rows.
+    """
+    if across not in ("seconds", "epoch"):
+        raise ValueError(f"across must be 'seconds' or 'epoch', but it is {across!r}")
+    empty = [name for name, several in runs.items() if not (several and all(several))]
+    if empty:
+        raise ValueError(f"runs must have at least one row each, but those of {', '.join(empty)} have none")
+    figure, axes = _new_figure(3.4)
+    for line_style, (name, several) in zip(itertools.cycle(("--", ":", "-.")), runs.items()):
+        colour, line_style = (PLAIN, "-") if name == highlight else (INK, line_style)
+        for rows in several:
+            axes.plot([row[across] for row in rows], [100 * row["accuracy"] for row in rows],
+                      color=colour, linestyle=line_style, linewidth=1.4, label=name)
+            name = None  # one entry in the legend, however many runs
+    height = 0.0
+    for name, level in sorted(levels.items(), key=lambda item: item[1]):
+        axes.axhline(100 * level, color=SOFT, linewidth=0.7, zorder=0)
+        height = max(100 * level, height + 0.05 * (axes.get_ylim()[1] - axes.get_ylim()[0]))
+        axes.text(1.01, height, name, transform=axes.get_yaxis_transform(), va="center", fontsize=8)
+    if across == "seconds":
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    axes.set_xlabel("seconds of training (logarithmic)" if across == "seconds" else "epoch")
+    axes.set_ylabel("accuracy on test images, %")
+    axes.legend(loc="lower right", frameon=False)
+    ends = "; ".join(_ends(name, several, across) for name, several in runs.items())
+    return _finish(figure, f"Test accuracy by {across} of training: {ends}.")
+
+
+def _ends(name: str, several: list[list[dict]], across: str) -> str:
+    parts = [f"{rows[-1]['accuracy']:.1%} at {across} {rows[-1][across]:,.0f}" for rows in several]
+    return f"{name} ends with {', '.join(parts)}"
+
+
+def change_dots(accuracies: "pandas.Series", by_chance: list[float]) -> Figure:
+    """What each single change of a recipe did, beside what the seed alone does.
+
+    Args:
+        accuracies: name of a change -> accuracy from 0 to 1.
+        by_chance: accuracies of runs that changed nothing but the seed; the band between
+            the lowest and the highest of them is grey.
+
+    Raises:
+        ValueError: if ``by_chance`` has fewer than two accuracies.
+    """
+    if len(by_chance) < 2:
+        raise ValueError(f"by_chance must hold at least two accuracies, but it holds {len(by_chance)}")
+    low, high = min(by_chance), max(by_chance)
+    accuracies = accuracies.sort_values()
+    figure, axes = _new_figure(0.9 + 0.24 * len(accuracies))
+    axes.axvspan(100 * low, 100 * high, color=SOFT, alpha=0.3, linewidth=0)
+    axes.plot(100 * accuracies, range(len(accuracies)), "o", color=PLAIN)
+    for position, value in enumerate(accuracies):
+        axes.annotate(f"{value:.2%}", (100 * value, position), (6, 0), textcoords="offset points",
+                      va="center", fontsize=8)
+    axes.set_yticks(range(len(accuracies)), accuracies.index)
+    axes.margins(x=0.12)
+    axes.set_xlabel("accuracy on held-out training images, %")
+    axes.set_title("grey: the same settings with other seeds", loc="right", fontsize=9)
+    better, worse = accuracies[accuracies > high], accuracies[accuracies < low]
+    return _finish(figure, (
+        f"Accuracy after {len(accuracies)} single changes. Other seeds alone give {low:.2%} to "
+        f"{high:.2%}; {len(better)} changes are above that, {len(worse)} below, the others within."
+    ))
+
+
+# --- signal and gradient -----------------------------------------------------------------
+
+
+def row_lines(panels: dict[str, dict[str, dict[str, float]]], quantity: str) -> Figure:
+    """A quantity of each row of a network, on a logarithmic scale that all panels share.
+
+    Args:
+        panels: title of a panel -> name of a line -> name of a row -> value, as
+            ``gradient_norms`` and ``signal_scale`` return it. The first line of a panel is
+            outlined, the second filled, others are plain.
+        quantity: what is shown, the label of the vertical axis.
+
+    Raises:
+        ValueError: if there is no panel, or a value is not above 0.
+    """
+    if not panels:
+        raise ValueError("panels must be at least one, but there are none")
+    lines = [(title, *line) for title, several in panels.items() for line in several.items()]
+    for title, name, values in lines:
+        if not min(values.values()) > 0:
+            raise ValueError(f"panels must hold values above 0, but {name!r} of {title!r} has {min(values.values())}")
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, 0.6 + 2.5 * rows), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    for axes in list(grid.flat)[len(panels):]:
+        axes.axis("off")
+    for axes, (title, several) in zip(grid.flat, panels.items()):
+        _draw_row_lines(axes, several)
+        axes.set_title(title)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(quantity)
+    parts = [f"{title}, {name}: {_first_and_last(values)}" for title, name, values in lines]
+    return _finish(figure, f"By row of the network, {quantity}. {'; '.join(parts)}.")
+
+
+def _draw_row_lines(axes: "Axes", several: dict[str, dict[str, float]]) -> None:
+    styles = [
+        {"color": INK, "marker": "o", "markerfacecolor": "white", "linestyle": "--"},
+        {"color": PLAIN, "marker": "o"},
+        {"color": COLOURS["3x3"], "marker": "s"},
+        {"color": COLOURS["5x5"], "marker": "D"},
+    ]
+    for style, (name, values) in zip(styles, several.items()):
+        axes.plot(list(values), list(values.values()), **style, markersize=4.5, linewidth=1.2, label=name)
+    axes.set_yscale("log")
+    axes.tick_params(axis="x", rotation=90, labelsize=8.5)
+    for name in AUX_AFTER:
+        axes.axvline(name, color=SOFT, linewidth=0.8, linestyle=":", zorder=0)
+    axes.legend(fontsize=8)
+
+
+def _first_and_last(values: dict[str, float]) -> str:
+    (first, *_, last) = values
+    return f"{values[first]:.0e} at {first}, {values[last]:.0e} at {last}"
+
+
+def start_dots(runs: "pandas.DataFrame", chance: float, started: float) -> Figure:
+    """Which short runs started to learn: a dot for each run, with and without heads.
+
+    Args:
+        runs: columns ``start`` (a panel each), ``learning_rate``, ``heads`` (true or false)
+            and ``accuracy`` from 0 to 1.
+        chance: the accuracy of guessing, from 0 to 1.
+        started: the accuracy above which a run counts as started, from 0 to 1.
+    """
+    starts, rates = list(dict.fromkeys(runs["start"])), sorted(set(runs["learning_rate"]))
+    figure, grid = _new_figure(3.0, columns=len(starts), sharey=True, squeeze=False)
+    for axes, start in zip(grid.flat, starts):
+        for heads, face, offset in ((False, "white", -0.13), (True, PLAIN, 0.13)):
+            chosen = runs[(runs["start"] == start) & (runs["heads"] == heads)]
+            places = [rates.index(rate) + offset for rate in chosen["learning_rate"]]
+            axes.plot(places, 100 * chosen["accuracy"], "o", color=INK, markerfacecolor=face,
+                      markersize=6, label="with heads" if heads else "without heads")
+        axes.axhline(100 * chance, color=SOFT, linewidth=0.8)
+        axes.axhline(100 * started, color=SOFT, linewidth=0.8, linestyle=":")
+        axes.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates])
+        axes.set_xlim(-0.5, len(rates) - 0.5)
+        axes.set_xlabel("learning rate")
+        axes.set_title(start)
+    grid[0, 0].set_ylabel("accuracy, %")
+    grid[0, 0].set_ylim(0)
+    grid[0, 0].legend(fontsize=8.5, loc="upper left")
+    parts = [_started(start, runs[runs["start"] == start], started) for start in starts]
+    return _finish(figure, (
+        f"Accuracy of {len(runs)} short runs by initialisation and learning rate. Above "
+        f"{started:.0%} are: {'; '.join(parts)}."
+    ))
+
+
+def _started(start: str, runs: "pandas.DataFrame", bound: float) -> str:
+    with_heads, without = runs[runs["heads"]], runs[~runs["heads"]]
+    counts = [f"{(some['accuracy'] > bound).sum()} of {len(some)}" for some in (without, with_heads)]
+    return f"{start} {counts[0]} without heads and {counts[1]} with them"
+
+
+def drift_lines(differences: "pandas.DataFrame") -> Figure:
+    """How far runs of the same training drift away from a reference run, step by step.
+
+    Args:
+        differences: one column a run, one row a step (the index is the step's number); each
+            value is the run's distance from the reference as a share of it. The axis is
+            logarithmic, so a distance of 0 is not drawn.
+
+    Raises:
+        ValueError: if a run is nowhere away from the reference.
+    """
+    same = [name for name, column in differences.items() if not (column > 0).any()]
+    if same:
+        raise ValueError(f"differences must hold values above 0, but those of {', '.join(same)} are all 0")
+    figure, axes = _new_figure(3.6)
+    looks = itertools.product((PLAIN, INK, SOFT), ("-", ":"))
+    for (colour, line_style), (name, column) in zip(itertools.cycle(looks), differences.items()):
+        axes.plot(column.index, column.where(column > 0), color=colour, linestyle=line_style, label=name)
+    axes.set_yscale("log")
+    axes.set_xlabel("step of training")
+    axes.set_ylabel("distance from the reference's loss")
+    axes.legend(loc="lower right", frameon=False, fontsize=8.5)
+    parts = "; ".join(
+        f"{name} from {column[column > 0].iloc[0]:.0e} to {column.iloc[-10:].median():.0e}"
+        for name, column in differences.items()
+    )
+    return _finish(figure, (
+        f"Distance of the loss from a reference run over {len(differences)} steps, first "
+        f"(where it is not 0) and as the median of the last ten: {parts}."
     ))
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 
-# The tests of the tools import them as the modules they are.
-sys.path.insert(0, str(ROOT / "tools"))
+# The tests of the tools and of the benchmarks import them as the modules they are.
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "benchmarks")]
 
 # Figures in plain tests need no screen. Set before matplotlib is imported anywhere.
 os.environ.setdefault("MPLBACKEND", "Agg")

@@ -19,10 +19,11 @@ from gnet_lib import (
     MiniGoogLeNet,
     NaiveInception,
     network_cost,
+    torchinfo_cost,
 )
-from gnet_lib.googlenet import MINI_ROWS, AuxiliaryHead
-from gnet_lib.inception import NotesInception
-from gnet_lib.paper import InceptionRow, walk
+from gnet_lib.googlenet import DEEP_ROWS, MINI_ROWS, AuxiliaryHead
+from gnet_lib.inception import LinearInception, NotesInception
+from gnet_lib.paper import TABLE_1, InceptionRow, walk
 from test_inception import leaves_at_work, randomise_normalisation
 from test_paper import MODULES, PRINTED_ROWS
 from torch import nn
@@ -487,6 +488,12 @@ def test_state_dict_round_trip(build, size, tmp_path):
 # --- the small sibling -------------------------------------------------------------------
 
 
+def nearest(number: float) -> int:
+    """The nearest whole number (of those used here none lies in the middle)."""
+    assert number % 1 != 0.5
+    return int(number + 0.5)
+
+
 def test_mini_rows_by_hand():
     assert [row.name for row in MINI_ROWS] == ["conv1", "3a", "3b", "pool3", "4a", "4b"]
     widths = {row.name: row.widths for row in MINI_ROWS if isinstance(row, InceptionRow)}
@@ -514,14 +521,16 @@ def test_mini_shapes(module, channels):
     assert walked == {name: shape[1] for name, shape in shapes.items()}
 
 
-def mini_parameters(naive: bool) -> int:
+def mini_parameters(naive: bool, width: float = 1) -> int:
     """By hand: no biases in convolutions, a scale and a shift for each of their outputs."""
 
     def conv(in_channels, out_channels, side):
         return side * side * in_channels * out_channels + 2 * out_channels
 
-    channels, whole = 32, conv(1, 32, 3)
-    for one, reduce3, three, reduce5, five, project in MINI_WIDTHS.values():
+    channels = nearest(32 * width)
+    whole = conv(1, channels, 3)
+    for widths in MINI_WIDTHS.values():
+        one, reduce3, three, reduce5, five, project = (nearest(width * each) for each in widths)
         whole += conv(channels, one, 1)
         if naive:
             whole += conv(channels, three, 3) + conv(channels, five, 5)
@@ -538,12 +547,116 @@ def test_mini_parameters_by_hand(module):
     assert parameters_of(MiniGoogLeNet(module=module)) == mini_parameters(module is NaiveInception)
 
 
+def mini_multiply_adds(naive: bool, width: float) -> int:
+    """By hand: the stem and two modules see 14x14 pixels, the other two 7x7."""
+    channels = nearest(32 * width)
+    whole = 14 * 14 * 3 * 3 * 1 * channels
+    for pixels, widths in zip((14 * 14, 14 * 14, 7 * 7, 7 * 7), MINI_WIDTHS.values(), strict=True):
+        one, reduce3, three, reduce5, five, project = (nearest(width * each) for each in widths)
+        whole += pixels * channels * one
+        if naive:
+            whole += pixels * channels * (9 * three + 25 * five)
+            channels = one + three + five + channels
+        else:
+            whole += pixels * channels * (reduce3 + reduce5 + project)
+            whole += pixels * (9 * reduce3 * three + 25 * reduce5 * five)
+            channels = one + three + five + project
+    return whole + 10 * channels
+
+
 @pytest.mark.parametrize("module", [Inception, NaiveInception])
+@pytest.mark.parametrize("width", [0.25, 0.42, 1, 1.75, 2])
+def test_mini_of_another_width_by_hand(width, module):
+    model, naive = MiniGoogLeNet(module=module, width=width).eval(), module is NaiveInception
+    assert parameters_of(model) == mini_parameters(naive, width)
+    assert torchinfo_cost(model, (1, 1, 28, 28)).multiply_adds == mini_multiply_adds(naive, width)
+    with torch.no_grad():
+        assert model(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+
+
+def test_mini_has_width_1_unless_it_is_told_otherwise():
+    plain, explicit = MiniGoogLeNet(), MiniGoogLeNet(width=1.0)
+    shapes = [{name: each.shape for name, each in model.state_dict().items()} for model in (plain, explicit)]
+    assert shapes[0] == shapes[1]
+    doubled = parameters_of(MiniGoogLeNet(width=2)) / parameters_of(plain)
+    assert 3.9 < doubled < 4  # batch normalisation and the last layer grow by 2 only
+
+
+def test_the_linear_mini_costs_the_same_and_answers_otherwise():
+    models = []
+    for module in (Inception, LinearInception):
+        torch.manual_seed(3)
+        models.append(MiniGoogLeNet(module=module).eval())
+    usual, linear = models
+    assert parameters_of(linear) == parameters_of(usual) == mini_parameters(naive=False)
+    assert torchinfo_cost(linear, (1, 1, 28, 28)) == torchinfo_cost(usual, (1, 1, 28, 28))
+    relus = [sum(isinstance(layer, nn.ReLU) for layer in model.modules()) for model in models]
+    assert relus == [1 + 4 * 6, 1 + 4 * 4]
+    for model in models:
+        randomise_normalisation(model)
+    linear.load_state_dict(usual.state_dict())
+    images = torch.randn(2, 1, 28, 28)
+    with torch.no_grad():
+        assert (usual(images) - linear(images)).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("module", [Inception, NaiveInception, LinearInception])
 def test_mini_gradient_reaches_every_parameter(module):
     model = MiniGoogLeNet(module=module)
     F.cross_entropy(model(torch.randn(16, 1, 28, 28)), torch.arange(16) % 10).backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+
+
+# --- the whole depth for small images ----------------------------------------------------
+
+
+def deep_network(**options) -> GoogLeNet:
+    return GoogLeNet(1, 10, rows=DEEP_ROWS, image_size=28, **options)
+
+
+def test_deep_rows_are_the_printed_ones_divided_by_eight():
+    names = [row.name for row in DEEP_ROWS]
+    assert names == [row.name for row in TABLE_1 if row.name != "pool2"]
+    by_name = {row.name: row for row in DEEP_ROWS}
+    for printed in MODULES:
+        eighth = [width / 8 for width in vars(printed.widths).values()]
+        assert list(vars(by_name[printed.name].widths).values()) == eighth
+    stem = [(row.kernel_size, row.stride, row.reduce, row.out_channels) for row in (by_name["conv1"], by_name["conv2"])]
+    assert stem == [(7, 1, None, 8), (3, 1, 8, 24)]
+
+
+def test_deep_shapes():
+    """Maps of 14, 7 and 3 pixels; every channel count is an eighth of the printed one."""
+    model = deep_network().eval()
+    shapes = shapes_behind(dict(model.body), model, torch.zeros(2, 1, 28, 28))
+    sizes = {"3": 14, "4": 7, "5": 3}
+    for printed in MODULES:
+        size = sizes[printed.name[0]]
+        assert shapes[printed.name] == (2, printed.out_channels // 8, size, size)
+    assert shapes["conv1"] == (2, 8, 28, 28)
+    assert shapes["conv2"] == (2, 24, 14, 14)
+    assert model(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("norm", ["lrn", "batch", "none"])
+def test_deep_network_has_both_heads(norm):
+    model = deep_network(norm=norm)
+    images = torch.randn(2, 1, 28, 28)
+    outputs = model(images)
+    assert isinstance(outputs, GoogLeNetOutputs)
+    assert [tuple(each.shape) for each in outputs] == [(2, 10)] * 3
+    assert [tuple(head.conv.conv.weight.shape[:2]) for head in model.heads.values()] == [(128, 64), (128, 66)]
+    # A map of 7x7 leaves one window of 5x5, so a head's first linear layer reads 128 numbers.
+    assert [head.fc1.in_features for head in model.heads.values()] == [128, 128]
+    with torch.no_grad():
+        assert model.eval()(images).shape == (2, 10)
+
+
+def test_deep_network_is_as_deep_as_the_papers():
+    """22 layers with weights one behind the other."""
+    model = deep_network(aux=False, norm="none").eval()
+    assert longest_chain_of_weights(model(torch.zeros(1, 1, 28, 28))) == 22
 
 
 # --- refusals ----------------------------------------------------------------------------
@@ -629,6 +742,13 @@ def test_the_notes_have_no_small_network():
 def test_images_must_be_a_tensor():
     with pytest.raises(ValueError, match="^images must be a torch.Tensor, but it is of type ndarray; torch.as_tensor"):
         MiniGoogLeNet()(np.zeros((1, 1, 28, 28), dtype="float32"))
+
+
+@pytest.mark.parametrize("bad", [0, -1, True, "1", float("nan"), float("inf")], ids=repr)
+def test_mini_checks_its_width(bad):
+    message = f"^(factor|width) must be a finite number above 0, but it is {re.escape(repr(bad))}$"
+    with pytest.raises(ValueError, match=message):
+        MiniGoogLeNet(width=bad)
 
 
 def test_mini_checks_its_module():

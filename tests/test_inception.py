@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from gnet_lib import Inception, InceptionWidths, NaiveInception
-from gnet_lib.inception import FourPaths, NotesInception, conv_unit
+from gnet_lib import Inception, InceptionWidths, NaiveInception, torchinfo_cost
+from gnet_lib.inception import FourPaths, LinearInception, NotesInception, conv_unit
 from test_paper import MODULES
 from torch import nn
 
@@ -213,7 +213,7 @@ def test_pooling_takes_the_largest_of_its_nine_neighbours(kind):
             assert out[0, 0, row, column] == around.max()
 
 
-# --- ReLU, bias, normalisation -----------------------------------------------------------
+# --- ReLU --------------------------------------------------------------------------------
 
 
 @NORMALISED_OR_NOT
@@ -259,6 +259,99 @@ def test_the_reduced_path_is_not_linear(name):
     assert (before_the_last_relu(-x) + before_the_last_relu(x)).abs().max() > 0.05
 
 
+# --- the control: reductions without a ReLU ----------------------------------------------
+
+
+def twins(batch_norm: bool) -> tuple[Inception, LinearInception]:
+    """Both modules with the same weights."""
+    usual, linear = (kind(IN_CHANNELS, SMALL, batch_norm=batch_norm) for kind in (Inception, LinearInception))
+    randomise_normalisation(usual)
+    linear.load_state_dict(usual.state_dict())  # strict: the same names and shapes
+    return usual, linear
+
+
+def to_the_last_convolution(branch: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    return branch.conv.conv(branch.reduce(x))
+
+
+@NORMALISED_OR_NOT
+def test_the_linear_module_costs_what_the_usual_one_costs(batch_norm):
+    usual, linear = twins(batch_norm)
+    assert sum(each.numel() for each in linear.parameters()) == sum(each.numel() for each in usual.parameters())
+    costs = [torchinfo_cost(module, (1, IN_CHANNELS, 6, 6)) for module in (usual, linear)]
+    assert costs[0] == costs[1] and costs[0].multiply_adds > 0
+
+
+@NORMALISED_OR_NOT
+def test_the_linear_module_starts_with_the_usual_ones_weights(batch_norm):
+    """Built after the same seed, the two can be compared run by run."""
+    states = []
+    for kind in (Inception, LinearInception):
+        torch.manual_seed(5)
+        states.append(kind(IN_CHANNELS, SMALL, batch_norm=batch_norm).state_dict())
+    assert list(states[0]) == list(states[1])
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@NORMALISED_OR_NOT
+@pytest.mark.parametrize("name, side", [("3x3", 3), ("5x5", 5)])
+def test_only_the_two_reductions_are_linear(name, side, batch_norm):
+    """The linear paths written with torch's functions; the other two paths are as they were."""
+    usual, linear = (module.eval() for module in twins(batch_norm))
+    x = torch.randn(2, IN_CHANNELS, 6, 6)
+    reduced = linear.branches[name].reduce
+    maps = F.conv2d(x, reduced.conv.weight, reduced.conv.bias)
+    if batch_norm:
+        norm = reduced.norm
+        maps = F.batch_norm(maps, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=1e-5)
+    expected = conv_by_hand(maps, linear.branches[name].conv, side)
+    torch.testing.assert_close(linear.branches[name](x), expected)
+    assert (linear.branches[name](x) - usual.branches[name](x)).abs().max() > 0.01
+    for untouched in ("1x1", "pool"):
+        assert torch.equal(linear.branches[untouched](x), usual.branches[untouched](x))
+        assert linear.branches[untouched](x).min() == 0  # a ReLU ends the path
+
+
+@pytest.mark.parametrize("name", ["3x3", "5x5"])
+def test_reduction_and_convolution_are_one_linear_map_only_in_the_linear_module(name):
+    """Without biases: superposition, and one kernel that does the work of both."""
+    usual, linear = twins(batch_norm=False)
+    for module in (usual, linear):
+        for conv in (module.branches[name].reduce.conv, module.branches[name].conv.conv):
+            nn.init.zeros_(conv.bias)
+    x, y = torch.randn(2, 1, IN_CHANNELS, 7, 7)
+
+    def superposition_fails_by(branch) -> float:
+        whole = to_the_last_convolution(branch, 2 * x - 3 * y)
+        parts = 2 * to_the_last_convolution(branch, x) - 3 * to_the_last_convolution(branch, y)
+        return (whole - parts).abs().max().item()
+
+    assert superposition_fails_by(linear.branches[name]) < 1e-5
+    assert superposition_fails_by(usual.branches[name]) > 0.1
+
+    branch = linear.branches[name]
+    kernel = torch.einsum("omhw,mi->oihw", branch.conv.conv.weight, branch.reduce.conv.weight[:, :, 0, 0])
+    merged = F.conv2d(x, kernel, padding=int(name[0]) // 2)
+    torch.testing.assert_close(to_the_last_convolution(branch, x), merged, rtol=1e-4, atol=1e-5)
+    assert (to_the_last_convolution(usual.branches[name], x) - merged).abs().max() > 0.1
+
+
+def test_with_normalisation_the_linear_reduction_is_affine_in_evaluation():
+    usual, linear = (module.eval() for module in twins(batch_norm=True))
+    x, zero = torch.randn(1, IN_CHANNELS, 6, 6), torch.zeros(1, IN_CHANNELS, 6, 6)
+
+    def bend(branch) -> float:
+        both = to_the_last_convolution(branch, x) + to_the_last_convolution(branch, -x)
+        return (both - 2 * to_the_last_convolution(branch, zero)).abs().max().item()
+
+    for name in ("3x3", "5x5"):
+        assert bend(linear.branches[name]) < 1e-5
+        assert bend(usual.branches[name]) > 0.1
+
+
+# --- bias and normalisation --------------------------------------------------------------
+
+
 @NORMALISED_OR_NOT
 @BOTH
 def test_a_convolution_has_a_bias_or_a_normalisation(kind, batch_norm):
@@ -272,7 +365,7 @@ def test_a_convolution_has_a_bias_or_a_normalisation(kind, batch_norm):
 
 
 @NORMALISED_OR_NOT
-@pytest.mark.parametrize("kind", [NaiveInception, Inception, NotesInception])
+@pytest.mark.parametrize("kind", [NaiveInception, Inception, LinearInception, NotesInception])
 def test_gradients_reach_every_parameter_and_the_input(kind, batch_norm):
     module = kind(IN_CHANNELS, SMALL, batch_norm=batch_norm)
     x = torch.randn(4, IN_CHANNELS, 8, 8, requires_grad=True)
@@ -301,6 +394,7 @@ def test_conv_unit_with_a_stride():
     (NaiveInception, ["1x1", "3x3", "5x5"]),
     (Inception, ["1x1", "3x3.reduce", "3x3.conv", "5x5.reduce", "5x5.conv", "pool.project"]),
     (NotesInception, ["1x1", "3x3.reduce", "3x3.conv", "5x5.reduce", "5x5.conv", "pool.project"]),
+    (LinearInception, ["1x1", "3x3.reduce", "3x3.conv", "5x5.reduce", "5x5.conv", "pool.project"]),
 ])  # fmt: skip
 def test_saved_weights_keep_their_names(kind, units):
     """A checkpoint of one version of the library is read by the next."""

@@ -27,6 +27,7 @@ from gnet_lib.paper import (
     inception_steps,
     require_heads,
     require_positive_int,
+    scale_rows,
     smallest_image_size,
     walk,
 )
@@ -244,6 +245,63 @@ def test_the_network_runs_at_the_smallest_size_and_not_below():
         with pytest.raises(RuntimeError, match="[Oo]utput size is too small"):
             for layer in model.body.values():  # past the network's own refusal
                 x = layer(x)
+
+
+# --- scaled rows -------------------------------------------------------------------------
+
+
+def widths_of(row) -> tuple[int | None, ...]:
+    if isinstance(row, InceptionRow):
+        return dataclasses.astuple(row.widths)
+    return (row.reduce, row.out_channels) if isinstance(row, Convolution) else ()
+
+
+@pytest.mark.parametrize("divisor", [2, 4, 8])  # every printed width can be divided by 8
+def test_scaled_rows_are_the_printed_ones_divided(divisor):
+    scaled = {row.name: row for row in scale_rows(TABLE_1, 1 / divisor)}
+    for module in MODULES:
+        expected = tuple(width // divisor for width in dataclasses.astuple(module.widths))
+        assert dataclasses.astuple(scaled[module.name].widths) == expected
+    assert widths_of(scaled["conv1"]) == (None, 64 // divisor)
+    assert widths_of(scaled["conv2"]) == (64 // divisor, 192 // divisor)
+
+
+@pytest.mark.parametrize("factor", [0.001, 0.3, 1, 2.5], ids=str)
+def test_scaling_changes_widths_and_nothing_else(factor):
+    scaled = scale_rows(TABLE_1, factor)
+    for row, original in zip(scaled, TABLE_1, strict=True):
+        for width, printed in zip(widths_of(row), widths_of(original), strict=True):
+            assert (width is None) == (printed is None)
+            if width is not None:
+                assert type(width) is int
+                assert width == 1 or abs(width - factor * printed) <= 0.5
+                assert width >= 1
+        if isinstance(row, InceptionRow):
+            assert dataclasses.replace(row, widths=original.widths) == original
+        elif isinstance(row, Convolution):
+            restored = {"out_channels": original.out_channels, "reduce": original.reduce}
+            assert dataclasses.replace(row, **restored) == original
+        else:
+            assert row == original
+    if factor == 1:
+        assert scaled == TABLE_1
+
+
+def test_a_width_never_falls_below_one():
+    assert {width for row in scale_rows(TABLE_1, 1e-6) for width in widths_of(row)} == {None, 1}
+
+
+@pytest.mark.parametrize("factor", [np.float32(0.5), np.float64(0.5), np.int64(2), 2], ids=repr)
+def test_numbers_of_every_kind_scale(factor):
+    (row,) = scale_rows((Convolution("conv1", kernel_size=3, stride=1, out_channels=10),), factor)
+    assert row.out_channels == 10 * float(factor) and type(row.out_channels) is int
+
+
+@pytest.mark.parametrize("bad", [0, -0.5, True, "1", None, float("nan"), float("inf"), 1j], ids=repr)
+def test_the_factor_is_checked(bad):
+    message = f"^factor must be a finite number above 0, but it is {re.escape(repr(bad))}$"
+    with pytest.raises(ValueError, match=message):
+        scale_rows(TABLE_1, bad)
 
 
 # --- refusals ----------------------------------------------------------------------------

@@ -52,6 +52,27 @@ POINTS = pandas.DataFrame([
     {"module": "3a", "kind": "reduced", "intensity": 35.0, "whole": 30e9, "without pooling": 50e9},
 ])
 
+RACE = {
+    "ours": [[{"seconds": 10, "accuracy": 0.8}, {"seconds": 20, "accuracy": 0.9}], [{"seconds": 30, "accuracy": 0.85}]],
+    "tutorial": [[{"seconds": 100, "accuracy": 0.1}, {"seconds": 1000, "accuracy": 0.625}]],
+}
+DRIFT = pandas.DataFrame(
+    {"last digit": [0, 1e-7] + 18 * [1e-3], "other seed": 20 * [0.25]}, index=range(1, 21)
+)
+CHANGED = pandas.Series({"no flips": 0.87, "batches of 64": 0.89, "dropout": 0.885})
+
+GRADIENTS = {
+    "plain": {"without heads": {"conv1": 2e-6, "4a": 3e-4, "4d": 1e-3, "fc": 0.5},
+              "with heads": {"conv1": 4e-4, "4a": 3e-3, "4d": 1e-3, "fc": 0.5}},
+    "batch": {"without heads": {"conv1": 0.2, "4a": 0.3, "4d": 0.3, "fc": 0.5}},
+}  # fmt: skip
+
+STARTS = pandas.DataFrame(
+    [("pytorch", 0.03, False, 0.1), ("pytorch", 0.03, True, 0.1), ("he", 0.03, False, 0.45), ("he", 0.03, True, 0.6),
+     ("he", 0.3, False, 0.1), ("he", 0.3, True, 0.25)],
+    columns=["start", "learning_rate", "heads", "accuracy"],
+)  # fmt: skip
+
 FIGURES = {
     "inception_diagram": lambda: plots.inception_diagram(192, WIDTHS["3a"]),
     "network_diagram": plots.network_diagram,
@@ -66,6 +87,11 @@ FIGURES = {
     "roofline": lambda: plots.roofline(MACHINE, POINTS),
     "image_grid": lambda: plots.image_grid(torch.arange(27.0).view(3, 1, 3, 3), ["bag", "coat", "bag"]),
     "learning_curves": lambda: plots.learning_curves(HISTORIES),
+    "accuracy_curves": lambda: plots.accuracy_curves(RACE, {"85 %": 0.85}),
+    "drift_lines": lambda: plots.drift_lines(DRIFT),
+    "change_dots": lambda: plots.change_dots(CHANGED, [0.88, 0.886, 0.884]),
+    "row_lines": lambda: plots.row_lines(GRADIENTS, "norm of the gradient"),
+    "start_dots": lambda: plots.start_dots(STARTS, chance=0.1, started=0.2),
     "convolution_diagram": lambda: plots.convolution_diagram(2, 3, 3, 4),
     "network_map": lambda: plots.network_map(PRICES.assign(accuracy=[56.5, 69.8])),
     "price_bars": lambda: plots.price_bars(PRICES),
@@ -428,6 +454,109 @@ def test_learning_curves():
     assert "naive and reduced" in plots.alt_text(figure)
     # A history by itself draws the same curve.
     assert len(HISTORIES["naive"].plot().axes[0].lines) == 1
+
+
+def test_drift_lines_leave_out_what_is_equal():
+    figure = plots.drift_lines(DRIFT)
+    (axes,) = figure.axes
+    assert axes.get_yscale() == "log"
+    near, far = axes.lines
+    assert np.isnan(near.get_ydata()[0]) and list(near.get_ydata()[1:3]) == [1e-7, 1e-3]
+    assert list(far.get_xdata()) == list(range(1, 21)) and set(far.get_ydata()) == {0.25}
+    assert (near.get_color(), near.get_linestyle()) != (far.get_color(), far.get_linestyle())
+    assert "20 steps" in plots.alt_text(figure)
+    assert "last digit from 1e-07 to 1e-03; other seed from 2e-01 to 2e-01" in plots.alt_text(figure)
+    with pytest.raises(ValueError, match="but those of same are all 0"):
+        plots.drift_lines(DRIFT.assign(same=0.0))
+
+
+def test_image_grid_writes_two_lines_as_one_in_its_sentence():
+    figure = plots.image_grid(torch.rand(2, 1, 3, 3), ["Bag\nor Coat?", "Shirt"])
+    assert plots.alt_text(figure) == "2 images: Bag or Coat?, Shirt."
+    assert figure.axes[0].get_title() == "Bag\nor Coat?"
+
+
+def test_accuracy_curves_draw_every_run_and_say_where_it_ends():
+    figure = plots.accuracy_curves(RACE, {"85 %": 0.85})
+    (axes,) = figure.axes
+    curves = [line for line in axes.lines if line.get_linewidth() > 1]
+    assert [list(line.get_ydata()) for line in curves] == [[80, 90], [85], [10, 62.5]]
+    assert [list(line.get_xdata()) for line in curves] == [[10, 20], [30], [100, 1000]]
+    assert as_hex(curves[0].get_color()) == as_hex(plots.PLAIN) != as_hex(curves[2].get_color())
+    assert axes.get_xscale() == "log" and texts(figure) == ["85 %"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["ours", "tutorial"]
+    assert numbers(plots.alt_text(figure)) == [90.0, 20, 85.0, 30, 62.5, 1000]
+
+
+def test_accuracy_curves_by_epoch_and_their_refusals():
+    rows = [{"epoch": 1, "accuracy": 0.8}, {"epoch": 2, "accuracy": 0.9}]
+    (axes,) = plots.accuracy_curves({"best": [rows]}, {}, across="epoch").axes
+    assert axes.get_xscale() == "linear" and axes.get_xlabel() == "epoch"
+    with pytest.raises(ValueError, match="across must be 'seconds' or 'epoch', but it is 'images'"):
+        plots.accuracy_curves(RACE, {}, across="images")
+    for nothing in ([], [[]]):
+        with pytest.raises(ValueError, match="at least one row each, but those of best have none"):
+            plots.accuracy_curves({"best": nothing}, {})
+
+
+def test_row_lines_share_one_logarithmic_scale():
+    figure = plots.row_lines(GRADIENTS, "norm of the gradient")
+    plain, batch = figure.axes
+    assert plain.get_yscale() == "log" and plain.get_ylim() == batch.get_ylim()
+    assert [axes.get_title(loc="left") for axes in figure.axes] == list(GRADIENTS)
+    for axes, lines in zip(figure.axes, GRADIENTS.values()):
+        drawn = {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
+        for name, values in lines.items():
+            assert list(drawn[name].get_xdata()) == list(values)
+            assert list(drawn[name].get_ydata()) == list(values.values())
+    without, heads = (line for line in plain.lines if not line.get_label().startswith("_"))
+    assert as_hex(without.get_markerfacecolor()) == "#FFFFFF" and as_hex(heads.get_markerfacecolor()) == plots.PLAIN.upper()
+    alt = plots.alt_text(figure)
+    assert "plain, with heads: 4e-04 at conv1, 5e-01 at fc" in alt
+    assert "batch, without heads: 2e-01 at conv1, 5e-01 at fc" in alt
+
+
+def test_row_lines_with_an_odd_number_of_panels():
+    three = {name: GRADIENTS["plain"] for name in ("one", "two", "three")}
+    figure = plots.row_lines(three, "norm")
+    assert [axes.get_title(loc="left") for axes in figure.axes if axes.axison] == ["one", "two", "three"]
+
+
+def test_row_lines_refuse_what_a_logarithm_cannot_show():
+    with pytest.raises(ValueError, match="panels must be at least one, but there are none"):
+        plots.row_lines({}, "norm")
+    for value in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match=f"panels must hold values above 0, but 'a' of 'p' has {value}"):
+            plots.row_lines({"p": {"a": {"conv1": value}}}, "norm")
+
+
+def test_start_dots_have_a_dot_for_each_run():
+    figure = plots.start_dots(STARTS, chance=0.1, started=0.2)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["pytorch", "he"]
+    for axes, start in zip(figure.axes, ("pytorch", "he")):
+        assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0.03", "0.3"]
+        for line in (line for line in axes.lines if not line.get_label().startswith("_")):
+            heads = line.get_label() == "with heads"
+            chosen = STARTS[(STARTS["start"] == start) & (STARTS["heads"] == heads)]
+            assert np.allclose(line.get_ydata(), 100 * chosen["accuracy"])
+            assert np.allclose(np.round(line.get_xdata()), [(0.03, 0.3).index(rate) for rate in chosen["learning_rate"]])
+            assert as_hex(line.get_markerfacecolor()) == (plots.PLAIN.upper() if heads else "#FFFFFF")
+    alt = plots.alt_text(figure)
+    assert "of 6 short runs" in alt
+    assert "pytorch 0 of 1 without heads and 0 of 1 with them" in alt
+    assert "he 1 of 2 without heads and 2 of 2 with them" in alt
+
+
+def test_change_dots_set_changes_against_chance():
+    figure = plots.change_dots(CHANGED, [0.88, 0.886, 0.884])
+    (axes,) = figure.axes
+    assert list(axes.lines[0].get_xdata()) == pytest.approx([87, 88.5, 89])
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["no flips", "dropout", "batches of 64"]
+    (band,) = axes.patches
+    assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((88.0, 88.6))
+    assert "88.00% to 88.60%; 1 changes are above that, 1 below" in plots.alt_text(figure)
+    with pytest.raises(ValueError, match="at least two accuracies, but it holds 1"):
+        plots.change_dots(CHANGED, [0.88])
 
 
 def test_reduction_lines():

@@ -10,7 +10,10 @@ import gnet_lib
 import pytest
 from conftest import ROOT
 
-ROOMS = ("paper", "inception", "googlenet", "variants", "cost", "roofline", "data", "training", "plots", "explorer")
+ROOMS = (
+    "paper", "inception", "googlenet", "variants", "cost", "roofline", "data", "training", "checkpoint",
+    "safeguards", "gradients", "records", "plots", "explorer",
+)  # fmt: skip
 HEAVY = ("torch", "pandas", "matplotlib", "torchvision", "torchinfo", "numpy", "tqdm", "IPython", "altair")
 
 
