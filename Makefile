@@ -57,8 +57,6 @@ data: $(READY)  ## find Fashion-MNIST, or download it
 refresh: $(READY)  ## execute notebooks in place and tidy them (NOTEBOOK=book/...ipynb: only that one)
 	@$(BIN)/python tools/refresh.py $(NOTEBOOK)
 
-# The same number of threads in every run of a record: each benchmark sets its own.
-results: unexport OMP_NUM_THREADS
 results: data  ## make the recorded results again, for hours (ONLY=fair: only that one)
 	@$(BIN)/python benchmarks/record_all.py $(ONLY)
 

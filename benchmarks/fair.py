@@ -139,7 +139,7 @@ def short_runs() -> dict[str, Result]:
     """The four networks with few images, one learning rate and one seed."""
     return {
         f"{network}, short": {
-            "group": network, **NETWORKS[network], **SHORT, "learning_rate": 0.03, "seed": 0,
+            "group": network, **NETWORKS[network], **SHORT, "learning_rate": 0.01, "seed": 0,
         }
         for network in NETWORKS
     }  # fmt: skip

@@ -789,8 +789,9 @@ def row_lines(panels: dict[str, dict[str, dict[str, float]]], quantity: str) -> 
         raise ValueError("panels must be at least one, but there are none")
     lines = [(title, *line) for title, several in panels.items() for line in several.items()]
     for title, name, values in lines:
-        if not min(values.values()) > 0:
-            raise ValueError(f"panels must hold values above 0, but {name!r} of {title!r} has {min(values.values())}")
+        bad = [value for value in values.values() if not value > 0]  # catches NaN, too
+        if bad:
+            raise ValueError(f"panels must hold values above 0, but {name!r} of {title!r} has {bad[0]}")
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     with matplotlib.rc_context(STYLE):
@@ -800,7 +801,7 @@ def row_lines(panels: dict[str, dict[str, dict[str, float]]], quantity: str) -> 
         axes.axis("off")
     for axes, (title, several) in zip(grid.flat, panels.items()):
         _draw_row_lines(axes, several)
-        axes.set_title(title)
+        axes.set_title(title, loc="left")
     for axes in grid[:, 0]:
         axes.set_ylabel(quantity)
     parts = [f"{title}, {name}: {_first_and_last(values)}" for title, name, values in lines]
@@ -850,7 +851,7 @@ def start_dots(runs: "pandas.DataFrame", chance: float, started: float) -> Figur
         axes.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates])
         axes.set_xlim(-0.5, len(rates) - 0.5)
         axes.set_xlabel("learning rate")
-        axes.set_title(start)
+        axes.set_title(start, loc="left")
     grid[0, 0].set_ylabel("accuracy, %")
     grid[0, 0].set_ylim(0)
     grid[0, 0].legend(fontsize=8.5, loc="upper left")
