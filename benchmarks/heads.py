@@ -182,7 +182,7 @@ def main(arguments: list[str] | None = None) -> None:
     runs = SHORT if options.short else RUNS
     name = "heads-short" if options.short else "heads"
     results = run_all(name, runs, run_one, options.jobs, options.threads, options.only)
-    record("heads", tidy(results), options)
+    record("heads", {"runs": tidy(results)}, options)
 
 
 if __name__ == "__main__":

@@ -875,13 +875,7 @@ def drift_lines(differences: "pandas.DataFrame") -> Figure:
         differences: one column a run, one row a step (the index is the step's number); each
             value is the run's distance from the reference as a share of it. The axis is
             logarithmic, so a distance of 0 is not drawn.
-
-    Raises:
-        ValueError: if a run is nowhere away from the reference.
     """
-    same = [name for name, column in differences.items() if not (column > 0).any()]
-    if same:
-        raise ValueError(f"differences must hold values above 0, but those of {', '.join(same)} are all 0")
     figure, axes = _new_figure(3.6)
     looks = itertools.product((PLAIN, INK, SOFT), ("-", ":"))
     for (colour, line_style), (name, column) in zip(itertools.cycle(looks), differences.items()):
@@ -890,14 +884,86 @@ def drift_lines(differences: "pandas.DataFrame") -> Figure:
     axes.set_xlabel("step of training")
     axes.set_ylabel("distance from the reference's loss")
     axes.legend(loc="lower right", frameon=False, fontsize=8.5)
-    parts = "; ".join(
-        f"{name} from {column[column > 0].iloc[0]:.0e} to {column.iloc[-10:].median():.0e}"
-        for name, column in differences.items()
-    )
+    parts = "; ".join(f"{name} {_drift(column)}" for name, column in differences.items())
     return _finish(figure, (
         f"Distance of the loss from a reference run over {len(differences)} steps, first "
         f"(where it is not 0) and as the median of the last ten: {parts}."
     ))
+
+
+def _drift(column: "pandas.Series") -> str:
+    away = column[column > 0]
+    if away.empty:
+        return "no difference"
+    return f"from {away.iloc[0]:.0e} to {column.iloc[-10:].median():.0e}"
+
+
+NETWORK_MARKS = {
+    "naive": {"marker": "o", "markerfacecolor": "white"},
+    "reduced": {"marker": "o", "markerfacecolor": PLAIN},
+    "linear": {"marker": "D", "markerfacecolor": COLOURS["3x3"]},
+    "narrow": {"marker": "s", "markerfacecolor": "white"},
+}
+"""How the four networks of the fair comparison are marked; naive ones are outlined."""
+
+
+def rate_search(search: "pandas.DataFrame") -> Figure:
+    """Loss on held-out images after training with each learning rate, a line a network.
+
+    Args:
+        search: columns ``network`` (of ``NETWORK_MARKS``), ``learning_rate``, ``loss``.
+    """
+    figure, axes = _new_figure(2.9)
+    best = []
+    for network, rows in search.groupby("network", sort=False):
+        rows = rows.sort_values("learning_rate")
+        axes.plot(rows["learning_rate"], rows["loss"], color=INK, linewidth=1, markersize=6,
+                  markeredgecolor=INK, label=network, **NETWORK_MARKS[network])
+        best.append(f"{network} {rows.set_index('learning_rate')['loss'].idxmin():g}")
+    axes.set_xscale("log")
+    axes.set_xticks(sorted(search["learning_rate"].unique()))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
+    axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+    axes.set_xlabel("highest learning rate of the cycle")
+    axes.set_ylabel("loss on held-out images")
+    axes.legend(frameon=False)
+    return _finish(figure, (
+        "Loss on held-out images against the learning rate. The rate with the lowest loss: "
+        f"{', '.join(best)}."
+    ))
+
+
+def comparison_dots(runs: "pandas.DataFrame") -> Figure:
+    """Test accuracy of every run: a block a comparison, a row a network, a mark a seed.
+
+    Args:
+        runs: columns ``comparison``, ``network`` (of ``NETWORK_MARKS``) and ``accuracy``
+            (0 to 1), in the order in which they are to stand.
+    """
+    blocks = [
+        (comparison, network, 100 * rows["accuracy"])
+        for comparison, in_block in runs.groupby("comparison", sort=False)
+        for network, rows in in_block.groupby("network", sort=False)
+    ]
+    names = list(dict.fromkeys(comparison for comparison, _, _ in blocks))
+    figure, axes = _new_figure(0.9 + 0.3 * len(blocks) + 0.25 * len(names))
+    positions, sentences = [], {name: [] for name in names}
+    for index, (comparison, network, percent) in enumerate(blocks):
+        position = index + 0.9 * (names.index(comparison) + 1)
+        positions.append(position)
+        if not sentences[comparison]:
+            axes.text(0, position - 0.8, comparison, transform=axes.get_yaxis_transform(),
+                      fontsize=9, color=PLAIN, va="center")
+        axes.plot(percent, [position] * len(percent), linestyle="", markersize=6.5,
+                  markeredgecolor=INK, **NETWORK_MARKS[network])
+        axes.plot(percent.mean(), position, "|", color=INK, markersize=16, markeredgewidth=1.6)
+        sentences[comparison].append(f"{network} {percent.mean():.1f} %")
+    axes.set_yticks(positions, [network for _, network, _ in blocks])
+    axes.set_ylim(positions[-1] + 0.6, -0.3)
+    axes.margins(x=0.06)
+    axes.set_xlabel("test accuracy, % (a mark a seed; the upright line is their mean)")
+    means = "; ".join(f"{name}: {' and '.join(each)}" for name, each in sentences.items())
+    return _finish(figure, f"Test accuracy of {len(runs)} runs, means over the seeds. {means}.")
 
 
 # --- networks compared -------------------------------------------------------------------

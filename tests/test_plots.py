@@ -73,6 +73,19 @@ STARTS = pandas.DataFrame(
     columns=["start", "learning_rate", "heads", "accuracy"],
 )  # fmt: skip
 
+SEARCH = pandas.DataFrame(
+    [("naive", 0.1, 0.6), ("naive", 0.01, 0.5), ("reduced", 0.1, 0.45), ("reduced", 0.01, 0.75)],
+    columns=["network", "learning_rate", "loss"],
+)
+COMPARED = pandas.DataFrame(
+    [
+        ("equal epochs", "naive", 0.86), ("equal epochs", "naive", 0.88),
+        ("equal epochs", "reduced", 0.89), ("equal epochs", "reduced", 0.892),
+        ("control", "linear", 0.88), ("control", "reduced", 0.9),
+    ],
+    columns=["comparison", "network", "accuracy"],
+)  # fmt: skip
+
 FIGURES = {
     "inception_diagram": lambda: plots.inception_diagram(192, WIDTHS["3a"]),
     "network_diagram": plots.network_diagram,
@@ -92,6 +105,8 @@ FIGURES = {
     "change_dots": lambda: plots.change_dots(CHANGED, [0.88, 0.886, 0.884]),
     "row_lines": lambda: plots.row_lines(GRADIENTS, "norm of the gradient"),
     "start_dots": lambda: plots.start_dots(STARTS, chance=0.1, started=0.2),
+    "rate_search": lambda: plots.rate_search(SEARCH),
+    "comparison_dots": lambda: plots.comparison_dots(COMPARED),
     "convolution_diagram": lambda: plots.convolution_diagram(2, 3, 3, 4),
     "network_map": lambda: plots.network_map(PRICES.assign(accuracy=[56.5, 69.8])),
     "price_bars": lambda: plots.price_bars(PRICES),
@@ -466,8 +481,7 @@ def test_drift_lines_leave_out_what_is_equal():
     assert (near.get_color(), near.get_linestyle()) != (far.get_color(), far.get_linestyle())
     assert "20 steps" in plots.alt_text(figure)
     assert "last digit from 1e-07 to 1e-03; other seed from 2e-01 to 2e-01" in plots.alt_text(figure)
-    with pytest.raises(ValueError, match="but those of same are all 0"):
-        plots.drift_lines(DRIFT.assign(same=0.0))
+    assert "; same no difference." in plots.alt_text(plots.drift_lines(DRIFT.assign(same=0.0)))
 
 
 def test_image_grid_writes_two_lines_as_one_in_its_sentence():
@@ -557,6 +571,48 @@ def test_change_dots_set_changes_against_chance():
     assert "88.00% to 88.60%; 1 changes are above that, 1 below" in plots.alt_text(figure)
     with pytest.raises(ValueError, match="at least two accuracies, but it holds 1"):
         plots.change_dots(CHANGED, [0.88])
+
+
+def test_rate_search():
+    figure = plots.rate_search(SEARCH)
+    assert plots.alt_text(figure).endswith("The rate with the lowest loss: naive 0.01, reduced 0.1.")
+    (axes,) = figure.axes
+    lines = {line.get_label(): line for line in axes.lines}
+    assert lines["naive"].get_xydata().tolist() == [[0.01, 0.5], [0.1, 0.6]]
+    assert lines["reduced"].get_xydata().tolist() == [[0.01, 0.75], [0.1, 0.45]]
+    assert as_hex(lines["naive"].get_markerfacecolor()) == "#FFFFFF"  # outlined
+    assert as_hex(lines["reduced"].get_markerfacecolor()) == plots.PLAIN.upper()  # filled
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0.01", "0.1"]
+
+
+def test_the_networks_of_a_comparison_differ_in_marker_or_face():
+    marks = {(mark["marker"], mark["markerfacecolor"]) for mark in plots.NETWORK_MARKS.values()}
+    assert len(marks) == len(plots.NETWORK_MARKS) == 4
+    assert {name for name, mark in plots.NETWORK_MARKS.items() if mark["markerfacecolor"] == "white"} == {
+        "naive", "narrow",
+    }  # fmt: skip
+
+
+def test_comparison_dots():
+    figure = plots.comparison_dots(COMPARED)
+    assert plots.alt_text(figure) == (
+        "Test accuracy of 6 runs, means over the seeds. equal epochs: naive 87.0 % and "
+        "reduced 89.1 %; control: linear 88.0 % and reduced 90.0 %."
+    )
+    (axes,) = figure.axes
+    dots = [line for line in axes.lines if line.get_marker() != "|"]
+    means = [line for line in axes.lines if line.get_marker() == "|"]
+    expected = [[86, 88], [89, 89.2], [88], [90]]
+    for line, mean, values in zip(dots, means, expected, strict=True):
+        assert np.allclose(line.get_xdata(), values)
+        assert np.allclose(mean.get_xdata(), np.mean(values))
+        assert set(line.get_ydata()) == set(mean.get_ydata())  # a row of its own
+    rows = [line.get_ydata()[0] for line in dots]
+    assert rows == sorted(rows) == axes.get_yticks().tolist()
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["naive", "reduced", "linear", "reduced"]
+    assert texts(figure) == ["equal epochs", "control"]
+    faces = [as_hex(line.get_markerfacecolor()) for line in dots]
+    assert faces == ["#FFFFFF", plots.PLAIN.upper(), plots.COLOURS["3x3"].upper(), plots.PLAIN.upper()]
 
 
 def test_reduction_lines():

@@ -1,0 +1,380 @@
+"""Tests of the recorded results in book/results/ and of the benchmarks that make them.
+
+A record is compared with the script that made it, with what can be computed without it
+(sizes of networks, sums), and with a short run of the same command. Records of the long
+comparisons ``fair`` and ``heads`` have files of tests of their own.
+"""
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import mean, median
+
+import common
+import pytest
+import recipe
+import record_all
+import side_by_side
+import torch
+import tried
+from conftest import BOOK, ROOT
+from gnet_lib import GoogLeNet, MiniGoogLeNet, evaluate, set_seed
+from gnet_lib.data import ImageSet
+from torch import nn
+from torchvision import models
+
+SCRIPTS = {"recipe": recipe, "side_by_side": side_by_side, "tried": tried}
+RUNS = {"recipe": recipe.RECIPES, "side_by_side": side_by_side.RUNS, "tried": tried.RUNS}
+
+
+def recorded(name: str) -> dict:
+    return json.loads((BOOK / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def parameters(model: nn.Module) -> int:
+    return sum(each.numel() for each in model.parameters())
+
+
+# --- every record ------------------------------------------------------------------------
+
+
+def test_every_benchmark_can_be_recorded_and_was():
+    scripts = {file.stem for file in (ROOT / "benchmarks").glob("*.py")} - {"common", "record_all"}
+    assert set(record_all.COMMANDS) == scripts
+    assert {file.stem for file in (BOOK / "results").glob("*.json")} == scripts
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_record_says_how_it_was_made(name):
+    file = recorded(name)
+    assert file["command"] == f"python benchmarks/{name}.py"
+    for part in ("results", "short"):
+        made = file[f"{part} made"]
+        assert made["command"].startswith(f"{file['command']} --jobs ")
+        datetime.date.fromisoformat(made["date"])
+        for field in ("cpu", "instructions", "device", "system", "python", "torch", "torchvision"):
+            assert made["machine"][field], field
+        assert 1 <= made["machine"]["threads"] <= made["machine"]["cores"]
+        for run in file[part]["runs"].values():
+            datetime.date.fromisoformat(run["finished"])
+            assert run["machine"]["torch"] == made["machine"]["torch"]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_record_was_made_with_the_settings_of_its_script(name):
+    file = recorded(name)
+    for part, runs in (("results", RUNS[name]), ("short", SCRIPTS[name].SHORT)):
+        assert {run: each["settings"] for run, each in file[part]["runs"].items()} == runs
+    for settings in runs.values():
+        assert "seed" in settings or name == "tried" and "rounds" in settings
+
+
+# --- the recipe --------------------------------------------------------------------------
+
+
+def test_the_recipes_goals_are_computed_from_its_runs():
+    results = recorded("recipe")["results"]
+    runs = {name: run["result"] for name, run in results["runs"].items()}
+    assert recipe.GOALS == {"two_minutes": 0.90, "twenty_minutes": 0.937, "best": 0.950}
+    best = [run["accuracy"] for name, run in runs.items() if name.startswith("best")]
+    assert len(best) == 3
+    accuracies = {**{name: runs[name]["accuracy"] for name in recipe.TIME_LIMITS}, "best": mean(best)}
+    for name, goal in results["goals"].items():
+        assert goal["accuracy"] == pytest.approx(accuracies[name], abs=1e-5)
+        in_time = name == "best" or runs[name]["seconds"] <= recipe.TIME_LIMITS[name]
+        assert goal["met"] == (accuracies[name] >= recipe.GOALS[name] and in_time)
+
+
+def test_the_recipes_runs_agree_with_themselves():
+    for run in recorded("recipe")["results"]["runs"].values():
+        settings, result = run["settings"], run["result"]
+        model = MiniGoogLeNet(width=settings["width"])
+        assert result["network"]["parameters"] == parameters(model) < 1_000_000
+        assert [row["epoch"] for row in result["rows"]] == list(range(1, settings["epochs"] + 1))
+        assert result["accuracy"] == result["rows"][-1]["test_accuracy"]
+        assert result["test_images"] == 10_000 and settings["train_images"] == 60_000
+        assert result["seconds"] == pytest.approx(sum(row["seconds"] for row in result["rows"]), abs=0.1)
+        whole_batches = 60_000 // settings["batch_size"] * settings["batch_size"]
+        for row in result["rows"]:
+            assert row["images_per_second"] * row["seconds"] == pytest.approx(whole_batches, rel=1e-3)
+
+
+def test_whether_a_goal_is_met():
+    size = {"network": {"parameters": 999_999}}
+    runs = {
+        "two_minutes": {"result": {**size, "accuracy": 0.95, "seconds": 120.5}},
+        "twenty_minutes": {"result": {**size, "accuracy": 0.937, "seconds": 1200.0}},
+        "best_0": {"result": {**size, "accuracy": 0.949}},
+        "best_1": {"result": {**size, "accuracy": 0.951}},
+    }
+    goals = recipe.summary(runs)
+    assert {name: goal["met"] for name, goal in goals.items()} == {
+        "two_minutes": False, "twenty_minutes": True, "best": True,
+    }  # fmt: skip
+    runs["best_1"]["result"]["network"] = {"parameters": 1_000_000}
+    assert not recipe.summary(runs)["best"]["met"]
+
+
+def test_the_mean_with_the_mirror_image_is_that_of_the_probabilities():
+    set_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    images = torch.randn(5, 1, 4, 4)
+    by_hand = (network(images).softmax(1) + network(images.flip(3)).softmax(1)) / 2
+    assert torch.allclose(recipe.WithMirrored(network)(images).softmax(1), by_hand, atol=1e-6)
+    labels = by_hand.argmax(1)
+    assert evaluate(recipe.WithMirrored(network), ImageSet(images, labels)).accuracy == 1
+
+
+# --- what was tried ----------------------------------------------------------------------
+
+
+def test_a_trial_differs_from_the_baseline_in_one_setting_and_sees_no_test_image():
+    for name, change in tried.CHANGES.items():
+        assert len(change) == (name != "baseline"), name
+    for name, run in recorded("tried")["results"]["runs"].items():
+        if name not in ("speed", "speed_compiled"):
+            assert run["result"]["validation_images"] == tried.HELD_OUT
+            assert 0.5 < run["result"]["validation_accuracy"] < 1
+
+
+def test_the_trials_network_is_the_recipes():
+    """With the usual stem; the other two stems change what they say."""
+    trial, usual = tried.build_trial(tried.BASELINE), recipe.build(recipe.USUAL)
+    images = torch.randn(2, 1, 28, 28)
+    assert torch.equal(trial.eval()(images), usual.eval()(images))
+    for stem, kernel, size in (("5x5, stride 2", 5, 14), ("3x3, then pooling", 3, 14)):
+        other = tried.build_trial({**tried.BASELINE, "stem": stem})
+        assert other.body["conv1"].conv.kernel_size == (kernel, kernel)
+        seen = []
+        other.body["3a"].register_forward_hook(lambda _, arguments, output: seen.append(arguments[0].shape))
+        other(images)
+        assert seen[0][2:] == (size, size)
+
+
+# --- side by side ------------------------------------------------------------------------
+
+
+def test_the_networks_side_by_side_are_what_they_are_called():
+    networks = side_by_side.build_all(0.25, 0.5, seed=0)
+    notes, theirs = GoogLeNet.from_notes(), models.googlenet(weights=None, num_classes=10, aux_logits=False,
+                                                             init_weights=False)  # fmt: skip
+    assert parameters(networks["ours"]) == parameters(MiniGoogLeNet())
+    assert parameters(networks["tutorial"]) == parameters(notes)
+    two_channels_less = 64 * 7 * 7 * 2
+    for name in ("torchvision", "torchvision at 28x28"):
+        assert parameters(networks[name]) == parameters(theirs) - two_channels_less
+    weight = networks["tutorial"].network.fc.weight
+    bound = (6 / (1024 + 10)) ** 0.5  # Xavier's
+    assert 0.9 * bound < weight.abs().max() <= bound
+
+
+def test_the_tutorials_network_gets_pixels_from_0_to_1_at_96x96():
+    seen = []
+
+    def network(images):
+        seen.append(images)
+        return images.mean((1, 2, 3))[:, None]
+
+    white = (torch.ones(2, 1, 28, 28) - 0.25) / 0.5  # as normalised
+    side_by_side.Tutorial(network, mean=0.25, std=0.5)(white)
+    assert seen[0].shape == (2, 1, 96, 96)
+    assert torch.allclose(seen[0], torch.ones(2, 1, 96, 96))
+
+
+def test_training_like_a_tutorial_is_plain_sgd():
+    """One step by hand: every weight moves by the learning rate times its gradient."""
+    set_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    images, labels = torch.randn(4, 1, 4, 4), torch.tensor([0, 1, 2, 0])
+    before = {name: each.detach().clone() for name, each in model.named_parameters()}
+    torch.nn.functional.cross_entropy(model(images), labels).backward()
+    expected = {name: before[name] - 0.1 * each.grad for name, each in model.named_parameters()}
+    assert list(side_by_side.train_plainly(model, iter([(images, labels)]))) == [4]
+    for name, each in model.named_parameters():
+        assert torch.allclose(each, expected[name])
+
+
+def test_the_first_look_at_an_accuracy_counts_and_none_is_none():
+    rows = [
+        {"images": 100, "seconds": 1.0, "accuracy": 0.7},
+        {"images": 200, "seconds": 2.0, "accuracy": 0.85},
+        {"images": 300, "seconds": 3.0, "accuracy": 0.84},
+    ]
+    assert side_by_side.first_at(0.8, rows, 10) == {"images": 200, "seconds": 2.0, "multiply_adds": 6000}
+    assert side_by_side.first_at(0.9, rows, 10) is None
+
+
+@pytest.mark.parametrize(
+    ("reached", "factor", "is_lower_bound"), [({"seconds": 500.0}, 25.0, False), (None, 36.0, True)]
+)
+def test_what_was_not_reached_is_a_lower_bound(reached, factor, is_lower_bound):
+    accuracy = {
+        "ours": [{"reached": {"88%": {"seconds": seconds}}} for seconds in (10.0, 20.0, 90.0)],
+        "tutorial": {"seconds": 720.0, "reached": {"88%": reached}},
+    }
+    found = side_by_side.times_sooner("88%", accuracy)
+    assert found == {"factor": factor, "is_lower_bound": is_lower_bound}
+    accuracy["ours"][1]["reached"]["88%"] = None
+    assert side_by_side.times_sooner("88%", accuracy) == {"factor": None, "is_lower_bound": False}
+
+
+def test_side_by_side_agrees_with_itself():
+    results = recorded("side_by_side")["results"]
+    speed, accuracy = (results["runs"][part]["result"] for part in ("speed", "accuracy"))
+    assert side_by_side.summary(speed, accuracy) == results["goals"]
+    for each in speed.values():
+        assert len(each["rates"]) >= 5
+        assert each["images_per_second"] == pytest.approx(median(each["rates"]), abs=0.06)
+    for run in [*accuracy["ours"], accuracy["torchvision"], accuracy["tutorial"]]:
+        check_outcome(run)
+
+
+def check_outcome(run: dict) -> None:
+    """What a run says it reached is what its looks say."""
+    images = [row["images"] for row in run["rows"]]
+    assert images == sorted(set(images)) and images[-1] <= run["images"]
+    for level in (80, 85, 88, 90):
+        reached, looks = run["reached"][f"{level}%"], run["rows"]
+        sooner = [row for row in looks if row["accuracy"] >= level / 100]
+        assert (reached is None) == (not sooner)
+        if reached:
+            assert (reached["images"], reached["seconds"]) == (sooner[0]["images"], sooner[0]["seconds"])
+            assert reached["multiply_adds"] == 3 * run["network"]["multiply_adds"] * reached["images"]
+
+
+def test_side_by_side_refuses_company():
+    with pytest.raises(SystemExit, match="side_by_side needs --jobs 1"):
+        side_by_side.main(["--jobs", "2", "--short"])
+
+
+# --- short runs again --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def short_run(tmp_path_factory):
+    """Run a benchmark's ``--short`` anew, as a reader would; gives its file's short part."""
+
+    def run(name: str) -> dict:
+        folder = tmp_path_factory.mktemp(name)
+        file = folder / f"{name}.json"
+        command = [sys.executable, ROOT / "benchmarks" / f"{name}.py", "--threads", "1", "--short", "--out", file]
+        environment = {**os.environ, "GNET_RUNS": str(folder / "runs"), "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert f"wrote {name}.json" in done.stdout
+        written = json.loads(file.read_text(encoding="utf-8"))
+        assert "results" not in written
+        return written["short"]
+
+    return run
+
+
+def test_a_short_run_of_the_recipe_gives_the_recorded_figures(short_run):
+    now = short_run("recipe")["runs"]["short"]["result"]
+    then = recorded("recipe")["short"]["runs"]["short"]["result"]
+    assert now["network"] == then["network"]
+    assert len(now["rows"]) == len(then["rows"])
+    # Other processors round differently, and bfloat16 is not on all of them.
+    for name in ("accuracy", "accuracy_with_mirrored"):
+        assert now[name] == pytest.approx(then[name], abs=0.06) and now[name] > 0.5
+
+
+def test_a_short_run_of_the_trials_gives_the_recorded_figures(short_run):
+    now, then = short_run("tried")["runs"], recorded("tried")["short"]["runs"]
+    assert set(now) == set(then)
+    for name in ("baseline", "images unchanged"):
+        for figure, within in (("validation_accuracy", 0.12), ("train_loss", 0.12)):
+            assert now[name]["result"][figure] == pytest.approx(then[name]["result"][figure], abs=within)
+    assert set(now["speed"]["result"]) == set(tried.VARIANTS)
+
+
+def test_a_short_run_side_by_side_gives_the_recorded_figures(short_run):
+    now, then = short_run("side_by_side"), recorded("side_by_side")["short"]
+    speed, speed_then = (each["runs"]["speed"]["result"] for each in (now, then))
+    for name, each in speed.items():
+        assert each["multiply_adds"] == speed_then[name]["multiply_adds"]
+    # Times differ from machine to machine, and with what else it does; not the order.
+    assert speed["ours"]["images_per_second"] > 3 * speed["tutorial"]["images_per_second"]
+    assert speed["ours"]["images_per_second"] > 3 * speed["torchvision"]["images_per_second"]
+    ours, ours_then = (each["runs"]["accuracy"]["result"]["ours"][0] for each in (now, then))
+    assert ours["images"] == ours_then["images"]
+    assert ours["accuracy"] == pytest.approx(ours_then["accuracy"], abs=0.15)
+    check_outcome(ours)
+
+
+# --- what the benchmarks share -----------------------------------------------------------
+
+
+def count_up(name: str, settings: dict, checkpoint: Path) -> dict:
+    """A run that leaves a mark each time it is done."""
+    with open(settings["marks"], "a", encoding="utf-8") as marks:
+        marks.write(f"{name}\n")
+    return {"twice": 2 * settings["value"], "threads": torch.get_num_threads()}
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(common, "RUNS", tmp_path / "runs")
+    marks = tmp_path / "marks"
+    marks.touch()
+    return marks, {name: {"value": value, "marks": str(marks)} for name, value in (("one", 1), ("two", 2))}
+
+
+def test_finished_runs_are_not_done_again_and_changed_ones_are(runs):
+    marks, settings = runs
+    first = common.run_all("test", settings, count_up, jobs=1, threads=1)
+    assert [each["result"] for each in first.values()] == [{"twice": 2, "threads": 1}, {"twice": 4, "threads": 1}]
+    assert first["one"]["machine"]["runs_at_the_same_time"] == 1
+    assert common.run_all("test", settings, count_up, jobs=1, threads=1) == first
+    assert marks.read_text().split() == ["one", "two"]
+
+    changed = {**settings, "two": {**settings["two"], "value": 3}}
+    again = common.run_all("test", changed, count_up, jobs=1, threads=1)
+    assert again["one"] == first["one"] and again["two"]["result"]["twice"] == 6
+    assert marks.read_text().split() == ["one", "two", "two"]
+    # The earlier settings' result is still there.
+    assert common.run_all("test", settings, count_up, jobs=1, threads=1) == first
+    assert marks.read_text().split() == ["one", "two", "two"]
+
+
+def test_only_some_runs_end_the_program_before_anything_is_recorded(runs, capsys):
+    marks, settings = runs
+    with pytest.raises(SystemExit) as ended:
+        common.run_all("test", settings, count_up, jobs=1, threads=1, only=["two"])
+    assert not ended.value.code
+    assert marks.read_text().split() == ["two"]
+    assert "still to be done before test is recorded: one" in capsys.readouterr().out
+    done = common.run_all("test", settings, count_up, jobs=1, threads=1, only=["one"])
+    assert list(done) == ["one", "two"]
+    with pytest.raises(SystemExit, match="--only must name runs of one, two; there is no three"):
+        common.run_all("test", settings, count_up, jobs=1, threads=1, only=["one", "three"])
+
+
+def test_a_short_record_and_a_long_one_live_in_one_file(tmp_path):
+    file = tmp_path / "x.json"
+    common.record("x", {"runs": "long"}, common.parse("x", ["--threads", "1", "--out", str(file)]))
+    common.record("x", {"runs": "brief"}, common.parse("x", ["--threads", "1", "--short", "--out", str(file)]))
+    written = json.loads(file.read_text(encoding="utf-8"))
+    assert (written["results"], written["short"]) == ({"runs": "long"}, {"runs": "brief"})
+    assert written["short made"]["command"] == "python benchmarks/x.py --jobs 1 --threads 1 --short"
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_make_results_knows_its_names(capsys):
+    with pytest.raises(SystemExit, match="ONLY must name some of latency, .*; there is no fairness"):
+        record_all.main(["fairness"])
+
+
+def test_make_results_starts_what_the_scripts_understand(monkeypatch):
+    started = []
+    monkeypatch.setattr(record_all.subprocess, "run", lambda command, check: started.append(command))
+    record_all.main(["recipe"])
+    assert [command[1].name for command in started] == ["recipe.py"] * 3
+    for name, commands in record_all.COMMANDS.items():
+        for arguments in commands:
+            if name != "latency":
+                options = common.parse(name, arguments.split())
+                assert set(options.only or []) <= set(RUNS.get(name, options.only or []))

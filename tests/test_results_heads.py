@@ -1,0 +1,190 @@
+"""Tests of the record of benchmarks/heads.py, and of what chapter 6 takes from it.
+
+The record is compared with its script, with itself, and with a short run made anew. What
+decides whether a network starts is recomputed here from the runs.
+"""
+
+import datetime
+import json
+import math
+import os
+import subprocess
+import sys
+from statistics import mean
+
+import heads
+import pytest
+import torch
+from conftest import BOOK, ROOT
+from gnet_lib.googlenet import DEEP_ROWS
+
+ROWS = ["conv1", "conv2", "3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b", "fc"]
+LN_10 = math.log(10)
+
+
+@pytest.fixture(scope="module")
+def record() -> dict:
+    return json.loads((BOOK / "results" / "heads.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def runs(record) -> dict:
+    return record["results"]["runs"]
+
+
+def select(runs: dict, group: str, **settings) -> list[dict]:
+    """The results of the runs of a group that have these settings."""
+    return [
+        run["result"] for name, run in runs.items()
+        if name.startswith(group) and settings.items() <= run["settings"].items()
+    ]  # fmt: skip
+
+
+# --- the script --------------------------------------------------------------------------
+
+
+def test_the_runs_are_all_combinations():
+    plain = [each for name, each in heads.RUNS.items() if name.startswith("plain")]
+    found = {(each["start"], each["learning_rate"], each["heads"], each["seed"]) for each in plain}
+    assert len(plain) == len(found) == 3 * 4 * 2 * 2
+    assert {each["norm"] for each in plain} == {"none"}
+    assert len(heads.RUNS) == 48 + 8 + 4 + 6
+    assert len({json.dumps(each) for each in heads.RUNS.values()}) == len(heads.RUNS)
+
+
+def test_the_network_is_the_papers_depth_without_normalisation():
+    settings = heads.RUNS["plain he 0.03 heads seed 0"]
+    model = heads.build(settings)
+    assert list(model.body) == [row.name for row in DEEP_ROWS]
+    assert list(model.heads) == ["4a", "4d"]
+    assert not [layer for layer in model.modules() if "Norm" in type(layer).__name__]
+    weight = model.fc.weight
+    assert weight.var().item() * weight.shape[1] == pytest.approx(2, rel=0.15)  # He's
+    assert not len(heads.build({**settings, "heads": False}).heads)
+    normalised = heads.build({**settings, "norm": "batch"})
+    assert [layer for layer in normalised.modules() if isinstance(layer, torch.nn.BatchNorm2d)]
+
+
+def test_the_seed_decides_the_first_weights():
+    settings = heads.RUNS["plain he 0.03 none seed 0"]
+    first, again, other = (heads.build({**settings, "seed": seed}) for seed in (0, 0, 1))
+    assert torch.equal(first.fc.weight, again.fc.weight)
+    assert not torch.equal(first.fc.weight, other.fc.weight)
+
+
+def test_held_out_images_are_not_trained_on(monkeypatch):
+    from gnet_lib.data import ImageSet
+
+    numbered = torch.arange(6_000.0).view(-1, 1, 1, 1).expand(-1, 1, 28, 28)
+    whole = ImageSet(numbered, torch.arange(6_000) % 10)
+    monkeypatch.setattr(heads, "fashion_mnist", lambda: (whole, None))
+    heads.image_sets.cache_clear()
+    rest, held_out = heads.image_sets()
+    heads.image_sets.cache_clear()
+    trained = set(rest.take(3_200).images[:, 0, 0, 0].tolist())
+    assert len(held_out) == heads.HELD_OUT == 2_000
+    assert not trained & set(held_out.images[:, 0, 0, 0].tolist())
+
+
+def test_divergence_is_a_result(monkeypatch, tmp_path):
+    from gnet_lib.data import ImageSet
+
+    torch.manual_seed(0)
+    whole = ImageSet(1e3 * torch.randn(200, 1, 28, 28), torch.arange(200) % 10)
+    monkeypatch.setattr(heads, "image_sets", lambda: whole.split(70))
+    monkeypatch.setattr(heads, "BATCH", 20)
+    chosen = {**heads.RUNS["plain he 0.3 none seed 0"], "images": 60, "epochs": 2, "learning_rate": 1e6}
+    result = heads.run_one("diverges", chosen, tmp_path / "x.pt")
+    assert "is not finite" in result["diverged"] and result["epochs"] == []
+    assert not result["learnt"]
+    json.dumps(heads.tidy(result), allow_nan=False)
+
+
+def test_tidy_keeps_what_json_can_hold():
+    untidy = {"a": [1 / 3, float("nan"), float("inf")], "b": {"c": 7, "d": "0.123456789", "e": None, "f": True}}
+    assert heads.tidy(untidy) == {"a": [0.33333, None, None], "b": {"c": 7, "d": "0.123456789", "e": None, "f": True}}
+
+
+# --- the record --------------------------------------------------------------------------
+
+
+def test_the_record_says_how_it_was_made(record):
+    assert record["command"] == "python benchmarks/heads.py"
+    for part in ("results", "short"):
+        made = record[f"{part} made"]
+        datetime.date.fromisoformat(made["date"])
+        assert made["machine"]["device"] == "cpu"
+        for field in ("cpu", "instructions", "cores", "threads", "system", "python", "torch", "torchvision"):
+            assert made["machine"][field], field
+
+
+def test_the_record_was_made_with_the_settings_of_the_script(record):
+    for part, wanted in (("results", heads.RUNS), ("short", heads.SHORT)):
+        assert {name: run["settings"] for name, run in record[part]["runs"].items()} == wanted
+
+
+def test_the_record_is_plain_json():
+    def refuse(constant: str):
+        raise AssertionError(f"{constant} is no JSON")
+
+    json.loads((BOOK / "results" / "heads.json").read_text(encoding="utf-8"), parse_constant=refuse)
+
+
+def test_each_run_agrees_with_itself(runs):
+    for name, run in runs.items():
+        settings, result = run["settings"], run["result"]
+        assert result["learnt"] == (result["accuracy"] > heads.LEARNT == 0.2)
+        assert list(result["before"]["gradient"]) == ROWS
+        assert list(result["before"]["signal"]) == ["images", *(row.name for row in DEEP_ROWS)]
+        if result["diverged"]:
+            assert "is not finite" in result["diverged"]
+            continue
+        assert [row["epoch"] for row in result["epochs"]] == list(range(1, settings["epochs"] + 1))
+        last = result["epochs"][-1]
+        assert result["accuracy"] == pytest.approx(last["validation_accuracy"], abs=1e-6), name
+        assert result["accuracy"] * heads.HELD_OUT == pytest.approx(round(result["accuracy"] * heads.HELD_OUT), abs=0.02)
+
+
+def test_first_weights_are_the_same_whatever_the_learning_rate(runs):
+    for start in heads.STARTS:
+        for with_heads in (False, True):
+            for seed in heads.SEEDS:
+                same = select(runs, "plain", start=start, heads=with_heads, seed=seed)
+                assert len(same) == len(heads.RATES)
+                assert all(each["before"] == same[0]["before"] for each in same)
+
+
+def test_a_networks_first_look_can_be_made_again(runs):
+    """The gradient of the weights as they begin: computed here, on the same images."""
+    rest_and_held_out = heads.image_sets()
+    name = "plain pytorch 0.003 heads seed 1"
+    now = heads.look_inside(heads.build(heads.RUNS[name]), rest_and_held_out[1], 0.3)
+    heads.image_sets.cache_clear()
+    then = runs[name]["result"]["before"]
+    # The signal of the last rows is below float32's rounding of what the images share.
+    assert now["gradient"] == pytest.approx(then["gradient"], rel=0.02)
+    assert {row: now["signal"][row] for row in ("images", "3b", "4a")} == pytest.approx(
+        {row: then["signal"][row] for row in ("images", "3b", "4a")}, rel=0.02
+    )
+
+
+# --- a short run again -------------------------------------------------------------------
+
+
+def test_a_short_run_gives_the_recorded_figures(record, tmp_path):
+    file = tmp_path / "heads.json"
+    command = [sys.executable, ROOT / "benchmarks" / "heads.py", "--threads", "1", "--short", "--out", file]
+    environment = {**os.environ, "GNET_RUNS": str(tmp_path / "runs"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    now, then = json.loads(file.read_text(encoding="utf-8"))["short"]["runs"], record["short"]["runs"]
+    assert set(now) == set(then) == set(heads.SHORT)
+    for name, run in now.items():
+        new, old = run["result"], then[name]["result"]
+        assert new["before"]["gradient"] == pytest.approx(old["before"]["gradient"], rel=0.02)
+        if run["settings"]["learning_rate"] < 0.1:
+            # Another processor rounds differently, and a plain deep network amplifies it.
+            assert new["epochs"][0]["train_loss"] == pytest.approx(old["epochs"][0]["train_loss"], rel=0.1)
+            assert new["accuracy"] == pytest.approx(old["accuracy"], abs=0.25)
+        else:
+            assert new["accuracy"] == pytest.approx(old["accuracy"], abs=0.02)  # neither starts
