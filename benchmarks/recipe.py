@@ -51,15 +51,15 @@ USUAL = {
     "batch_size": 128,
     "learning_rate": 0.1,
     "weight_decay": 5e-4,
-    "label_smoothing": 0.0,
+    "label_smoothing": 0.1,
     "max_shift": 0,
     "seed": 0,
 }
-BEST = {**USUAL, "width": 1.75, "epochs": 24, "max_shift": 2, "label_smoothing": 0.05}
+BEST = {**USUAL, "width": 1.75, "epochs": 24, "max_shift": 1}
 
 RECIPES = {
     "two_minutes": USUAL,
-    "twenty_minutes": {**USUAL, "epochs": 12, "max_shift": 1},
+    "twenty_minutes": {**USUAL, "epochs": 14},
     "best_0": BEST,
     "best_1": {**BEST, "seed": 1},
     "best_2": {**BEST, "seed": 2},

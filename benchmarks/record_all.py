@@ -1,6 +1,6 @@
 """Make every recorded result of the book again, or those of some benchmarks.
 
-    make results                    # all of them, one after the other: about seven hours
+    make results                    # all of them, one after the other: about six hours
     make results ONLY=fair          # one
     make results ONLY="fair heads"  # two
 

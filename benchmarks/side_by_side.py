@@ -103,11 +103,11 @@ SHORT = {
         "seed": 0,
     },
     "accuracy": {
-        "recipe": {**RECIPES["two_minutes"], "epochs": 1, "train_images": 2_560, "batch_size": 64},
+        "recipe": {**RECIPES["two_minutes"], "epochs": 1, "train_images": 2_560, "batch_size": 32},
         "seeds": [0],
         "batch_size": 16,
         "minutes": {"torchvision": 0.03, "tutorial": 0.03},
-        "look_every": {"ours": 20, "torchvision": 1, "tutorial": 1},
+        "look_every": {"ours": 40, "torchvision": 1, "tutorial": 1},
         "looked_at": 50,
         "test_images": 100,
         "seed": 0,

@@ -821,7 +821,7 @@ def _draw_row_lines(axes: "Axes", several: dict[str, dict[str, float]]) -> None:
     axes.tick_params(axis="x", rotation=90, labelsize=8.5)
     for name in AUX_AFTER:
         axes.axvline(name, color=SOFT, linewidth=0.8, linestyle=":", zorder=0)
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, frameon=False)
 
 
 def _first_and_last(values: dict[str, float]) -> str:
@@ -854,7 +854,7 @@ def start_dots(runs: "pandas.DataFrame", chance: float, started: float) -> Figur
         axes.set_title(start, loc="left")
     grid[0, 0].set_ylabel("accuracy, %")
     grid[0, 0].set_ylim(0)
-    grid[0, 0].legend(fontsize=8.5, loc="upper left")
+    grid[0, 0].legend(fontsize=8.5, loc="upper left", frameon=False)
     parts = [_started(start, runs[runs["start"] == start], started) for start in starts]
     return _finish(figure, (
         f"Accuracy of {len(runs)} short runs by initialisation and learning rate. Above "

@@ -120,8 +120,8 @@ def test_whether_a_goal_is_met():
 
 def test_the_mean_with_the_mirror_image_is_that_of_the_probabilities():
     set_seed(0)
-    network = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
-    images = torch.randn(5, 1, 4, 4)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(784, 3))
+    images = torch.randn(5, 1, 28, 28)
     by_hand = (network(images).softmax(1) + network(images.flip(3)).softmax(1)) / 2
     assert torch.allclose(recipe.WithMirrored(network)(images).softmax(1), by_hand, atol=1e-6)
     labels = by_hand.argmax(1)
