@@ -11,7 +11,7 @@ usual ones and add no non-linearity.
 
 All of them learn from the same 12,000 training images, half of them mirrored at random.
 Networks of different widths want different learning rates, and a rate that suits one
-of them would decide the comparison. So each network gets the rate, out of the same four,
+of them would decide the comparison. So each network gets the rate, out of the same five,
 that does best on 2,000 held-out training images after a shorter training. Each run of the
 comparison is then measured once, at its end, on all 10,000 test images. With the same seed
 all networks see the same batches in the same order; the reduced network and the control
@@ -54,7 +54,7 @@ NETWORKS = {
     "linear": {"module": "linear", "width": 1.0},
     "narrow": {"module": "naive", "width": NARROW},
 }
-LEARNING_RATES = (0.01, 0.03, 0.1, 0.3)
+LEARNING_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 
 SEEDS = {
     "naive": 3,

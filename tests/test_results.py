@@ -78,14 +78,13 @@ def test_a_record_was_made_with_the_settings_of_its_script(name):
 def test_the_recipes_goals_are_computed_from_its_runs():
     results = recorded("recipe")["results"]
     runs = {name: run["result"] for name, run in results["runs"].items()}
-    assert recipe.GOALS == {"two_minutes": 0.90, "twenty_minutes": 0.937, "best": 0.950}
-    best = [run["accuracy"] for name, run in runs.items() if name.startswith("best")]
-    assert len(best) == 3
-    accuracies = {**{name: runs[name]["accuracy"] for name in recipe.TIME_LIMITS}, "best": mean(best)}
+    assert recipe.GOALS == {"two_minutes": 0.90, "twenty_minutes": 0.937}
+    assert recipe.TIME_LIMITS == {"two_minutes": 120, "twenty_minutes": 1200}
+    assert set(results["goals"]) == set(runs) == set(recipe.GOALS)
     for name, goal in results["goals"].items():
-        assert goal["accuracy"] == pytest.approx(accuracies[name], abs=1e-5)
-        in_time = name == "best" or runs[name]["seconds"] <= recipe.TIME_LIMITS[name]
-        assert goal["met"] == (accuracies[name] >= recipe.GOALS[name] and in_time)
+        assert goal["accuracy"] == runs[name]["accuracy"]
+        in_time = runs[name]["seconds"] <= recipe.TIME_LIMITS[name]
+        assert goal["met"] == (runs[name]["accuracy"] >= recipe.GOALS[name] and in_time)
 
 
 def test_the_recipes_runs_agree_with_themselves():
@@ -103,19 +102,14 @@ def test_the_recipes_runs_agree_with_themselves():
 
 
 def test_whether_a_goal_is_met():
-    size = {"network": {"parameters": 999_999}}
     runs = {
-        "two_minutes": {"result": {**size, "accuracy": 0.95, "seconds": 120.5}},
-        "twenty_minutes": {"result": {**size, "accuracy": 0.937, "seconds": 1200.0}},
-        "best_0": {"result": {**size, "accuracy": 0.949}},
-        "best_1": {"result": {**size, "accuracy": 0.951}},
+        "two_minutes": {"result": {"accuracy": 0.95, "seconds": 120.5}},
+        "twenty_minutes": {"result": {"accuracy": 0.937, "seconds": 1200.0}},
     }
-    goals = recipe.summary(runs)
-    assert {name: goal["met"] for name, goal in goals.items()} == {
-        "two_minutes": False, "twenty_minutes": True, "best": True,
-    }  # fmt: skip
-    runs["best_1"]["result"]["network"] = {"parameters": 1_000_000}
-    assert not recipe.summary(runs)["best"]["met"]
+    met = {name: goal["met"] for name, goal in recipe.summary(runs).items()}
+    assert met == {"two_minutes": False, "twenty_minutes": True}
+    runs["twenty_minutes"]["result"]["accuracy"] = 0.9369
+    assert not recipe.summary(runs)["twenty_minutes"]["met"]
 
 
 def test_the_mean_with_the_mirror_image_is_that_of_the_probabilities():
