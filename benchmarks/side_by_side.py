@@ -47,7 +47,6 @@ import torch
 import torchvision
 from common import Result, fashion_mnist, parse, record, run_all
 from gnet_lib import GoogLeNet, evaluate, fit, set_seed
-from gnet_lib.cost import torchinfo_cost
 from gnet_lib.data import ImageSet, batches, load_fashion_mnist
 from recipe import RECIPES, build, choose_augment, description, precision, train
 from torch import Tensor, nn

@@ -19,7 +19,6 @@ compiler, and says how long compiling takes.
 
 import time
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -28,9 +27,8 @@ from common import Result, fashion_mnist, parse, record, run_all
 from gnet_lib import GoogLeNet, set_seed
 from gnet_lib.data import ImageSet, batches
 from gnet_lib.googlenet import MINI_ROWS
-from gnet_lib.paper import Convolution, MaxPool, Row, scale_rows
+from gnet_lib.paper import Convolution, Row, scale_rows
 from recipe import USUAL, description, precision, train
-from torch import nn
 from torch.nn import functional as F
 
 HELD_OUT = 10_000
@@ -75,14 +73,13 @@ SHORT = {
 
 
 def stem_rows(stem: str) -> tuple[Row, ...]:
-    """The rows of MiniGoogLeNet with one of three stems; the rest is the same."""
-    usual, *rest = MINI_ROWS
+    """The rows of MiniGoogLeNet with one of three stems; the modules are the same."""
     stems = {
-        "3x3, stride 2": (usual,),
-        "5x5, stride 2": (replace(usual, kernel_size=5),),
-        "3x3, then pooling": (replace(usual, stride=1), MaxPool("pool1")),
+        "3x3, stride 2": (Convolution("conv1", kernel_size=3, stride=2, out_channels=32),),
+        "5x5, stride 2": (Convolution("conv1", kernel_size=5, stride=2, out_channels=32),),
+        "3x3, then pooling": MINI_ROWS[:2],
     }
-    return (*stems[stem], *rest)
+    return (*stems[stem], *MINI_ROWS[2:])
 
 
 def build_trial(settings: Result) -> GoogLeNet:

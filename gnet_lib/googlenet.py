@@ -35,7 +35,8 @@ from gnet_lib.paper import (
 NORMS = ("lrn", "batch", "none")
 
 MINI_ROWS: tuple[Row, ...] = (
-    Convolution("conv1", kernel_size=3, stride=2, out_channels=32),
+    Convolution("conv1", kernel_size=3, stride=1, out_channels=32),
+    MaxPool("pool1"),
     InceptionRow("3a", InceptionWidths(16, 16, 32, 8, 16, 16)),
     InceptionRow("3b", InceptionWidths(24, 24, 48, 8, 24, 24)),
     MaxPool("pool3"),

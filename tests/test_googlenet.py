@@ -495,7 +495,7 @@ def nearest(number: float) -> int:
 
 
 def test_mini_rows_by_hand():
-    assert [row.name for row in MINI_ROWS] == ["conv1", "3a", "3b", "pool3", "4a", "4b"]
+    assert [row.name for row in MINI_ROWS] == ["conv1", "pool1", "3a", "3b", "pool3", "4a", "4b"]
     widths = {row.name: row.widths for row in MINI_ROWS if isinstance(row, InceptionRow)}
     assert widths == {name: InceptionWidths(*numbers) for name, numbers in MINI_WIDTHS.items()}
 
@@ -508,7 +508,8 @@ def test_mini_shapes(module, channels):
     model = MiniGoogLeNet(module=module).eval()
     shapes = shapes_behind(dict(model.body), model, torch.zeros(2, 1, 28, 28))
     assert shapes == {
-        "conv1": (2, 32, 14, 14),
+        "conv1": (2, 32, 28, 28),
+        "pool1": (2, 32, 14, 14),
         "3a": (2, channels["3a"], 14, 14),
         "3b": (2, channels["3b"], 14, 14),
         "pool3": (2, channels["3b"], 7, 7),
@@ -548,9 +549,9 @@ def test_mini_parameters_by_hand(module):
 
 
 def mini_multiply_adds(naive: bool, width: float) -> int:
-    """By hand: the stem and two modules see 14x14 pixels, the other two 7x7."""
+    """By hand: the stem sees 28x28 pixels, two modules 14x14, the other two 7x7."""
     channels = nearest(32 * width)
-    whole = 14 * 14 * 3 * 3 * 1 * channels
+    whole = 28 * 28 * 3 * 3 * 1 * channels
     for pixels, widths in zip((14 * 14, 14 * 14, 7 * 7, 7 * 7), MINI_WIDTHS.values(), strict=True):
         one, reduce3, three, reduce5, five, project = (nearest(width * each) for each in widths)
         whole += pixels * channels * one

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from statistics import mean, median
+from statistics import median
 
 import common
 import pytest
