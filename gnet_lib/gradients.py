@@ -65,7 +65,7 @@ def initialise(model: nn.Module, how: str) -> nn.Module:
     - ``"xavier"``: 1 / n, uniform, biases 0. After Glorot and Bengio, "Understanding the
       difficulty of training deep feedforward neural networks", AISTATS 2010, in the form
       that counts inputs only, as Caffe's filler of this name does.
-    - ``"he"``: 2 / n, normal, biases 0. He et al., arXiv 1502.01852, equation 10: the 2
+    - ``"he"``: 2 / n, normal, biases 0. He et al., arXiv 1502.01852, section 2.2: the 2
       makes up for the half of the signal that a ReLU removes.
 
     The random numbers come from PyTorch's global generator; call ``set_seed`` first to

