@@ -86,7 +86,7 @@ def initialise(model: nn.Module, how: str) -> nn.Module:
         >>> round(layer.weight.std().item(), 3)  # sqrt(2 / 10,000)
         0.014
     """
-    if how not in INITIALISATIONS:
+    if not isinstance(how, str) or how not in INITIALISATIONS:
         raise ValueError(f"how must be one of {', '.join(INITIALISATIONS)}, but it is {how!r}")
     for layer in model.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):

@@ -907,12 +907,15 @@ NETWORK_MARKS = {
 """How the four networks of the fair comparison are marked; naive ones are outlined."""
 
 
-def rate_search(search: "pandas.DataFrame") -> Figure:
+def rate_search(search: "pandas.DataFrame", highest: float = 1.0) -> Figure:
     """Loss on held-out images after training with each learning rate, a line a network.
 
     Args:
         search: columns ``network`` (of ``NETWORK_MARKS``), ``learning_rate``, ``loss``.
+        highest: runs with a larger loss are named above the axes and not drawn.
     """
+    failed = search[search["loss"] > highest]
+    search = search[search["loss"] <= highest]
     figure, axes = _new_figure(2.9)
     best = []
     for network, rows in search.groupby("network", sort=False):
@@ -920,8 +923,11 @@ def rate_search(search: "pandas.DataFrame") -> Figure:
         axes.plot(rows["learning_rate"], rows["loss"], color=INK, linewidth=1, markersize=6,
                   markeredgecolor=INK, label=network, **NETWORK_MARKS[network])
         best.append(f"{network} {rows.set_index('learning_rate')['loss'].idxmin():g}")
+    note = ", ".join(f"{run.network} at {run.learning_rate:g} ({run.loss:.2f})" for run in failed.itertuples())
+    if note:
+        axes.set_title(f"Not drawn, loss too high: {note}", loc="left", fontsize=8.5, color=SOFT)
     axes.set_xscale("log")
-    axes.set_xticks(sorted(search["learning_rate"].unique()))
+    axes.set_xticks(sorted({*search["learning_rate"], *failed["learning_rate"]}))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
     axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
     axes.set_xlabel("highest learning rate of the cycle")
@@ -929,7 +935,7 @@ def rate_search(search: "pandas.DataFrame") -> Figure:
     axes.legend(frameon=False)
     return _finish(figure, (
         "Loss on held-out images against the learning rate. The rate with the lowest loss: "
-        f"{', '.join(best)}."
+        f"{', '.join(best)}." + (f" Too high to be drawn: {note}." if note else "")
     ))
 
 

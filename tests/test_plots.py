@@ -74,9 +74,12 @@ STARTS = pandas.DataFrame(
 )  # fmt: skip
 
 SEARCH = pandas.DataFrame(
-    [("naive", 0.1, 0.6), ("naive", 0.01, 0.5), ("reduced", 0.1, 0.45), ("reduced", 0.01, 0.75)],
+    [
+        ("naive", 0.1, 0.6), ("naive", 0.01, 0.5), ("naive", 1.0, 2.303),
+        ("reduced", 0.1, 0.45), ("reduced", 0.01, 0.75),
+    ],
     columns=["network", "learning_rate", "loss"],
-)
+)  # fmt: skip
 COMPARED = pandas.DataFrame(
     [
         ("equal epochs", "naive", 0.86), ("equal epochs", "naive", 0.88),
@@ -575,14 +578,20 @@ def test_change_dots_set_changes_against_chance():
 
 def test_rate_search():
     figure = plots.rate_search(SEARCH)
-    assert plots.alt_text(figure).endswith("The rate with the lowest loss: naive 0.01, reduced 0.1.")
+    assert plots.alt_text(figure).endswith(
+        "The rate with the lowest loss: naive 0.01, reduced 0.1. Too high to be drawn: naive at 1 (2.30)."
+    )
     (axes,) = figure.axes
     lines = {line.get_label(): line for line in axes.lines}
     assert lines["naive"].get_xydata().tolist() == [[0.01, 0.5], [0.1, 0.6]]
     assert lines["reduced"].get_xydata().tolist() == [[0.01, 0.75], [0.1, 0.45]]
     assert as_hex(lines["naive"].get_markerfacecolor()) == "#FFFFFF"  # outlined
     assert as_hex(lines["reduced"].get_markerfacecolor()) == plots.PLAIN.upper()  # filled
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["0.01", "0.1"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0.01", "0.1", "1"]
+    assert axes.get_title(loc="left") == "Not drawn, loss too high: naive at 1 (2.30)"
+    without = plots.rate_search(SEARCH[SEARCH["loss"] < 1])
+    assert plots.alt_text(without).endswith("lowest loss: naive 0.01, reduced 0.1.")
+    assert without.axes[0].get_title(loc="left") == ""
 
 
 def test_the_networks_of_a_comparison_differ_in_marker_or_face():
