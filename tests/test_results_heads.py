@@ -181,6 +181,7 @@ def test_a_short_run_gives_the_recorded_figures(record, tmp_path):
     assert set(now) == set(then) == set(heads.SHORT)
     for name, run in now.items():
         new, old = run["result"], then[name]["result"]
+        assert new["learnt"] == (new["accuracy"] > 0.2)
         assert new["before"]["gradient"] == pytest.approx(old["before"]["gradient"], rel=0.02)
         if run["settings"]["learning_rate"] < 0.1:
             # Another processor rounds differently, and a plain deep network amplifies it.
