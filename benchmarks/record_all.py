@@ -1,6 +1,6 @@
 """Make every recorded result of the book again, or those of some benchmarks.
 
-    make results                    # all of them, one after the other: about three hours
+    make results                    # all of them, one after the other: about an hour and a half
     make results ONLY=fair          # one
     make results ONLY="fair heads"  # two
 
@@ -19,7 +19,6 @@ SHORT = "--threads 1 --short"
 
 COMMANDS: dict[str, list[str]] = {
     "latency": [""],
-    "side_by_side": [ALONE, SHORT],
     "recipe": [ALONE, SHORT],
     "tried": [f"{ALONE} --only speed speed_compiled", IN_PAIRS, SHORT],
     "fair": [IN_PAIRS, SHORT],

@@ -49,12 +49,11 @@ CHANGES = {
     "batches of 256": {"batch_size": 256},
     "weight decay 0.0001": {"weight_decay": 1e-4},
     "weight decay 0.002": {"weight_decay": 2e-3},
-    "float32": {"mixed_precision": False},
     "1.4 times as wide": {"width": 1.4},
     "stem 5x5, stride 2": {"stem": "5x5, stride 2"},
     "stem 3x3, then pooling": {"stem": "3x3, then pooling"},
 }
-SPEED = {"batch_size": 128, "rounds": 5, "steps": 20}
+SPEED = {"batch_size": 128, "rounds": 3, "steps": 20}
 
 RUNS = {
     "speed": SPEED,

@@ -74,7 +74,7 @@ def made_by(record: dict[str, Any]) -> str:
     machine = made["machine"]
     threads = "1 thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
     return (
-        f"Recorded on {made['date']} with: {record['command']}\n"
+        f"Recorded on {made['date']} with: {made.get('command', record['command'])}\n"
         f"{machine['cpu']} ({machine['instructions']}), {machine['cores']} cores; "
         f"{threads} a run; on {machine.get('device', 'cpu')}\n"
         f"Python {machine['python']}, torch {machine['torch']}"

@@ -76,10 +76,14 @@ def test_both_forms_of_a_record_say_how_they_were_made():
     old = {"command": "python benchmarks/a.py", "date": "2026-01-02", "machine": MACHINE}
     new = {
         "command": "python benchmarks/a.py",
-        "results made": {"date": "2026-01-02", "machine": {**MACHINE, "device": "NVIDIA X"}},
-    }
+        "results made": {
+            "command": "python benchmarks/a.py --jobs 2", "date": "2026-01-02",
+            "machine": {**MACHINE, "device": "NVIDIA X"},
+        },
+    }  # fmt: skip
     lines = made_by(old).splitlines()
     assert lines[0] == "Recorded on 2026-01-02 with: python benchmarks/a.py"
     assert lines[1] == "Some CPU (AVX2), 4 cores; 2 threads a run; on cpu"
     assert lines[2] == "Python 3.12.1, torch 2.14.1"
+    assert made_by(new).splitlines()[0].endswith("with: python benchmarks/a.py --jobs 2")
     assert "on NVIDIA X" in made_by(new)
