@@ -1,6 +1,6 @@
 """Does the 1x1 reduction cost accuracy, gain it, or neither? A fair comparison.
 
-    python benchmarks/fair.py --jobs 2 --threads 1           # about 28 minutes on two cores
+    python benchmarks/fair.py --jobs 2 --threads 1           # about 40 minutes on two cores
     python benchmarks/fair.py --jobs 1 --threads 1 --short   # about 25 seconds
 
 Two networks can be compared at equal epochs, at equal multiply-adds, at equal seconds or
