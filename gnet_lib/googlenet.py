@@ -56,7 +56,7 @@ DEEP_ROWS: tuple[Row, ...] = scale_rows(
 """The paper's whole depth for 28x28 images, an eighth as wide.
 
 Two of the stem's halvings are left out (the stride of conv1 and pool2), so that the nine
-modules see maps of 14, 7 and 4 pixels and both auxiliary classifiers still fit.
+modules see maps of 14, 7 and 3 pixels and both auxiliary classifiers still fit.
 """
 
 
@@ -274,7 +274,7 @@ class MiniGoogLeNet(GoogLeNet):
             module=module,
             image_size=28,
             dropout=dropout,
-            rows=scale_rows(MINI_ROWS, width),
+            rows=_scaled(MINI_ROWS, width),
         )
 
     @classmethod
@@ -284,6 +284,13 @@ class MiniGoogLeNet(GoogLeNet):
             "from_notes must be called as GoogLeNet.from_notes(), but it was called on "
             f"{cls.__name__}: the notes describe no small network"
         )
+
+
+def _scaled(rows: tuple[Row, ...], width: float) -> tuple[Row, ...]:
+    try:
+        return scale_rows(rows, width)
+    except ValueError as error:  # it calls the number factor, which is not our caller's word
+        raise ValueError(str(error).replace("factor", "width", 1)) from None
 
 
 def _require_choices(norm: str, module: type[nn.Module]) -> None:

@@ -126,7 +126,7 @@ def unknown_mathematics(page):
     """TeX macros and environments that our MathJax prints in red instead of setting them."""
     tex = " ".join(element.get_text() for element in page.select(".math"))
     names = set(re.findall(r"\\([A-Za-z]+)", tex)) | set(re.findall(r"\\begin\{([A-Za-z]+)\*?\}", tex))
-    return sorted(name for name in names if name in autoloaded_macros() or not re.search(rf'[{{,]"?{name}"?:', MATHJAX))
+    return sorted(name for name in names if name in autoloaded_macros() or not re.search(rf'[{{,]"?(?:\\\\)?{name}"?:', MATHJAX))
 
 
 def elsewhere_repository(page):

@@ -747,7 +747,7 @@ def test_images_must_be_a_tensor():
 
 @pytest.mark.parametrize("bad", [0, -1, True, "1", float("nan"), float("inf")], ids=repr)
 def test_mini_checks_its_width(bad):
-    message = f"^(factor|width) must be a finite number above 0, but it is {re.escape(repr(bad))}$"
+    message = f"^width must be a finite number above 0, but it is {re.escape(repr(bad))}$"
     with pytest.raises(ValueError, match=message):
         MiniGoogLeNet(width=bad)
 

@@ -255,7 +255,7 @@ def test_make_results_starts_what_the_scripts_understand(monkeypatch):
     started = []
     monkeypatch.setattr(record_all.subprocess, "run", lambda command, check: started.append(command))
     record_all.main(["recipe"])
-    assert [command[1].name for command in started] == ["recipe.py"] * 3
+    assert [command[1].name for command in started] == ["recipe.py"] * 2
     for name, commands in record_all.COMMANDS.items():
         for arguments in commands:
             if name != "latency":
