@@ -451,7 +451,7 @@ def test_layers_are_named_as_in_the_model():
     assert [kinds[name] for name in layers["layer"]] == layers["kind"].tolist()
     by_name = layers.set_index("layer")
     assert by_name.loc["body.conv1.conv", "output_shape"] == (1, 32, 28, 28)
-    assert by_name.loc["body.conv1.conv", "multiply_adds"] == 14 * 14 * 9 * 32
+    assert by_name.loc["body.conv1.conv", "multiply_adds"] == 28 * 28 * 9 * 32
     assert by_name.loc["body.3a.branches.5x5.conv.conv", "multiply_adds"] == 14 * 14 * 25 * 8 * 16
     assert by_name.loc["fc", "torchinfo"] == 288 * 10 + 10
     assert by_name.loc["body.conv1.norm", ["weights", "biases", "multiply_adds"]].tolist() == [0, 0, 0]
