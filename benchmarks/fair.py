@@ -30,6 +30,7 @@ from gnet_lib import Inception, MiniGoogLeNet, NaiveInception, evaluate, fit, se
 from gnet_lib.cost import torchinfo_cost
 from gnet_lib.data import ImageSet, shift_and_flip
 from gnet_lib.inception import LinearInception
+from recipe import train
 from gnet_lib.training import computes_bfloat16, pick_device
 from torch import Tensor
 
@@ -158,18 +159,8 @@ def run_one(name: str, settings: Result, checkpoint: Path) -> Result:
     learn, measured_on = image_sets(settings)
     set_seed(settings["seed"])
     model = build(settings)
-    history = fit(
-        model,
-        learn,
-        epochs=settings["epochs"],
-        batch_size=settings["batch_size"],
-        learning_rate=settings["learning_rate"],
-        weight_decay=settings["weight_decay"],
-        augment=mirror,
-        seed=settings["seed"],
-        checkpoint=checkpoint,
-        progress=False,
-    )
+    recipe = {**settings, "label_smoothing": 0.0}
+    history = train(model, recipe, learn, augment=mirror, checkpoint=checkpoint)
     measured = evaluate(model, measured_on)
     seconds = sum(row["seconds"] for row in history.rows)
     images = settings["epochs"] * (len(learn) // settings["batch_size"] * settings["batch_size"])

@@ -27,6 +27,7 @@ from gnet_lib.paper import (
     aux_pooled_size,
     require_heads,
     require_positive_int,
+    require_positive_number,
     scale_rows,
     smallest_image_size,
     walk,
@@ -274,7 +275,7 @@ class MiniGoogLeNet(GoogLeNet):
             module=module,
             image_size=28,
             dropout=dropout,
-            rows=_scaled(MINI_ROWS, width),
+            rows=scale_rows(MINI_ROWS, require_positive_number("width", width)),
         )
 
     @classmethod
@@ -284,13 +285,6 @@ class MiniGoogLeNet(GoogLeNet):
             "from_notes must be called as GoogLeNet.from_notes(), but it was called on "
             f"{cls.__name__}: the notes describe no small network"
         )
-
-
-def _scaled(rows: tuple[Row, ...], width: float) -> tuple[Row, ...]:
-    try:
-        return scale_rows(rows, width)
-    except ValueError as error:  # it calls the number factor, which is not our caller's word
-        raise ValueError(str(error).replace("factor", "width", 1)) from None
 
 
 def _require_choices(norm: str, module: type[nn.Module]) -> None:

@@ -25,6 +25,14 @@ def require_positive_int(name: str, value: int) -> int:
     return int(value)
 
 
+def require_positive_number(name: str, value: float) -> float:
+    """The value, or a ``ValueError`` that names the argument, unless it is finite and above 0."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not (is_number and 0 < value < float("inf")):
+        raise ValueError(f"{name} must be a finite number above 0, but it is {value!r}")
+    return value
+
+
 @dataclass(frozen=True)
 class InceptionWidths:
     """The six numbers that describe one Inception module, named as in the paper's Table 1.
@@ -236,9 +244,7 @@ def scale_rows(rows: tuple[Row, ...], factor: float) -> tuple[Row, ...]:
         >>> [row.out_channels for row in scale_rows(TABLE_1, 1 / 4) if row.name == "conv1"]
         [16]
     """
-    is_number = isinstance(factor, Real) and not isinstance(factor, bool)
-    if not (is_number and 0 < factor < float("inf")):
-        raise ValueError(f"factor must be a finite number above 0, but it is {factor!r}")
+    factor = require_positive_number("factor", factor)
 
     def scaled(width: int) -> int:
         return max(1, round(width * factor))

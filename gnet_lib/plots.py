@@ -119,10 +119,12 @@ def alt_text(figure: Figure) -> str:
     return figure.get_label()
 
 
-def _new_figure(height: float, columns: int = 1, **options) -> tuple[Figure, "Axes"]:
+def _new_figure(
+    height: float, columns: int = 1, rows: int = 1, **options
+) -> tuple[Figure, "Axes"]:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        axes = figure.subplots(1, columns, **options)
+        axes = figure.subplots(rows, columns, **options)
     return figure, axes
 
 
@@ -645,9 +647,7 @@ def image_grid(images: "Tensor", titles: list[str], columns: int = 10) -> Figure
     if len(images) != len(titles):
         raise ValueError(f"titles must be {len(images)}, one an image, but there are {len(titles)}")
     rows = -(-len(images) // columns)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 0.98 * rows * 10 / columns), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False)
+    figure, grid = _new_figure(0.98 * rows * 10 / columns, columns, rows, squeeze=False)
     for axes in grid.flat:
         axes.axis("off")
     for axes, image, title in zip(grid.flat, images, titles):
@@ -794,9 +794,7 @@ def row_lines(panels: dict[str, dict[str, dict[str, float]]], quantity: str) -> 
             raise ValueError(f"panels must hold values above 0, but {name!r} of {title!r} has {bad[0]}")
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, 0.6 + 2.5 * rows), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
+    figure, grid = _new_figure(0.6 + 2.5 * rows, columns, rows, squeeze=False, sharey=True)
     for axes in list(grid.flat)[len(panels):]:
         axes.axis("off")
     for axes, (title, several) in zip(grid.flat, panels.items()):

@@ -1,8 +1,12 @@
-"""What several test files share: where things are, and which chapters there are."""
+"""What several test files share: where things are, the chapters, and short runs of benchmarks."""
 
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
@@ -12,3 +16,22 @@ sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "benchmarks")]
 
 # Figures in plain tests need no screen. Set before matplotlib is imported anywhere.
 os.environ.setdefault("MPLBACKEND", "Agg")
+
+
+@pytest.fixture(scope="session")
+def short_run(tmp_path_factory):
+    """Run a benchmark's ``--short`` anew, as a reader would; gives its file's short part."""
+
+    def run(name: str) -> dict:
+        folder = tmp_path_factory.mktemp(name)
+        file = folder / f"{name}.json"
+        command = [sys.executable, ROOT / "benchmarks" / f"{name}.py", "--threads", "1", "--short", "--out", file]
+        environment = {**os.environ, "GNET_RUNS": str(folder / "runs"), "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert f"wrote {name}.json" in done.stdout
+        written = json.loads(file.read_text(encoding="utf-8"))
+        assert "results" not in written
+        return written["short"]
+
+    return run

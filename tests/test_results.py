@@ -7,9 +7,6 @@ comparisons ``fair`` and ``heads`` have files of tests of their own.
 
 import datetime
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import common
@@ -21,6 +18,7 @@ import tried
 from conftest import BOOK, ROOT
 from gnet_lib import MiniGoogLeNet, evaluate, set_seed
 from gnet_lib.data import ImageSet
+from gnet_lib.records import read_record
 from torch import nn
 
 SCRIPTS = {"recipe": recipe, "tried": tried}
@@ -28,7 +26,7 @@ RUNS = {"recipe": recipe.RECIPES, "tried": tried.RUNS}
 
 
 def recorded(name: str) -> dict:
-    return json.loads((BOOK / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    return read_record(name, BOOK / "results")
 
 
 def parameters(model: nn.Module) -> int:
@@ -147,25 +145,6 @@ def test_the_trials_network_is_the_recipes():
 
 
 # --- short runs again --------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def short_run(tmp_path_factory):
-    """Run a benchmark's ``--short`` anew, as a reader would; gives its file's short part."""
-
-    def run(name: str) -> dict:
-        folder = tmp_path_factory.mktemp(name)
-        file = folder / f"{name}.json"
-        command = [sys.executable, ROOT / "benchmarks" / f"{name}.py", "--threads", "1", "--short", "--out", file]
-        environment = {**os.environ, "GNET_RUNS": str(folder / "runs"), "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        assert f"wrote {name}.json" in done.stdout
-        written = json.loads(file.read_text(encoding="utf-8"))
-        assert "results" not in written
-        return written["short"]
-
-    return run
 
 
 def test_a_short_run_of_the_recipe_gives_the_recorded_figures(short_run):

@@ -7,25 +7,23 @@ short run made again.
 import datetime
 import json
 import math
-import os
 import re
-import subprocess
-import sys
 from statistics import mean
 
 import fair
 import pytest
 import torch
-from conftest import BOOK, ROOT
+from conftest import BOOK
 from gnet_lib import fit
 from gnet_lib.data import ImageSet
+from gnet_lib.records import read_record
 
 GROUPS = {"naive", "reduced", "linear", "narrow", "reduced, equal multiply-adds", "reduced, equal seconds"}
 
 
 @pytest.fixture(scope="module")
 def record() -> dict:
-    return json.loads((BOOK / "results" / "fair.json").read_text(encoding="utf-8"))
+    return read_record("fair", BOOK / "results")
 
 
 @pytest.fixture(scope="module")
@@ -264,13 +262,8 @@ def test_the_chapter_reads_the_record_and_no_copy():
 # --- a short run again -------------------------------------------------------------------
 
 
-def test_a_short_run_gives_the_recorded_figures(record, tmp_path):
-    file = tmp_path / "fair.json"
-    command = [sys.executable, ROOT / "benchmarks" / "fair.py", "--threads", "1", "--short", "--out", file]
-    environment = {**os.environ, "GNET_RUNS": str(tmp_path / "runs"), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    now, then = json.loads(file.read_text(encoding="utf-8"))["short"]["runs"], record["short"]["runs"]
+def test_a_short_run_gives_the_recorded_figures(record, short_run):
+    now, then = short_run("fair")["runs"], record["short"]["runs"]
     assert set(now) == set(then) == {"naive, short", "reduced, short", "linear, short", "narrow, short"}
     for name, run in now.items():
         new, old = run["result"], then[name]["result"]

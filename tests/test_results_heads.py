@@ -7,16 +7,13 @@ decides whether a network starts is recomputed here from the runs.
 import datetime
 import json
 import math
-import os
-import subprocess
-import sys
-from statistics import mean
 
 import heads
 import pytest
 import torch
-from conftest import BOOK, ROOT
+from conftest import BOOK
 from gnet_lib.googlenet import DEEP_ROWS
+from gnet_lib.records import read_record
 
 ROWS = ["conv1", "conv2", "3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b", "fc"]
 LN_10 = math.log(10)
@@ -24,7 +21,7 @@ LN_10 = math.log(10)
 
 @pytest.fixture(scope="module")
 def record() -> dict:
-    return json.loads((BOOK / "results" / "heads.json").read_text(encoding="utf-8"))
+    return read_record("heads", BOOK / "results")
 
 
 @pytest.fixture(scope="module")
@@ -171,13 +168,8 @@ def test_a_networks_first_look_can_be_made_again(runs):
 # --- a short run again -------------------------------------------------------------------
 
 
-def test_a_short_run_gives_the_recorded_figures(record, tmp_path):
-    file = tmp_path / "heads.json"
-    command = [sys.executable, ROOT / "benchmarks" / "heads.py", "--threads", "1", "--short", "--out", file]
-    environment = {**os.environ, "GNET_RUNS": str(tmp_path / "runs"), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    now, then = json.loads(file.read_text(encoding="utf-8"))["short"]["runs"], record["short"]["runs"]
+def test_a_short_run_gives_the_recorded_figures(record, short_run):
+    now, then = short_run("heads")["runs"], record["short"]["runs"]
     assert set(now) == set(then) == set(heads.SHORT)
     for name, run in now.items():
         new, old = run["result"], then[name]["result"]
