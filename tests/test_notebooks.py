@@ -17,6 +17,7 @@ import xml.etree.ElementTree as ElementTree
 import nbformat
 import pytest
 import refresh
+import repository
 import yaml
 from conftest import BOOK, ROOT
 from IPython.core.inputtransformer2 import TransformerManager
@@ -32,6 +33,9 @@ PICTURES = ("image/svg+xml", "image/png", "image/jpeg")
 DRAWING_ELEMENTS = {"path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "use", "image"}
 # A figure in which nothing was drawn still has its background and one frame.
 FEWEST_DRAWING_ELEMENTS = 3
+# The badge's picture lies at Colab. So the page of the book, which asks no other host, leaves
+# the badge out (it has its launch button); a notebook on GitHub, or in an editor, shows it.
+BADGE = re.escape("[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/") + r"([\w.-]+/[\w.-]+)/blob/main/book/(\w+\.ipynb)\)"
 # Any absolute path, except where Debian's data package lies, and a place inside a stored chart.
 MACHINE_PATH = re.compile(r"(?<![\w.:/<~)\]}])/(?!usr/share/|signals/-)[A-Za-z]+/[\w.-]+|[A-Z]:\\Users\\")
 
@@ -173,11 +177,17 @@ def alternative_texts(notebook):
     return complaints
 
 
+def is_badge(cell):
+    """Whether a cell holds the badge that opens a notebook in Colab, and nothing else."""
+    return cell.cell_type == "markdown" and re.fullmatch(BADGE, cell.source) is not None
+
+
 def known_tags(notebook):
-    """Only tags that are known, and none that skips a cell."""
+    """Only tags that are known, and none that skips a cell; only the badge is left out of the page."""
     complaints = []
     for cell in notebook.cells:
-        complaints += [f"{label(cell)}: the tag {tag!r} is not allowed" for tag in sorted(tags(cell) - ALLOWED_TAGS)]
+        unknown = tags(cell) - ALLOWED_TAGS - ({"remove-cell"} if is_badge(cell) else set())
+        complaints += [f"{label(cell)}: the tag {tag!r} is not allowed" for tag in sorted(unknown)]
         if re.search(r"#\s*(NBVAL_|PYTEST_VALIDATE_)", cell.source):
             complaints.append(f"{label(cell)}: a comment that switches the comparison off; use a tag with a reason")
     return complaints
@@ -343,10 +353,18 @@ def set_up_cell(notebook):
     return []
 
 
+def colab_badge(notebook):
+    """The notebook opens in Colab by one click, before anything else; the page has its own button."""
+    badges = [cell for cell in notebook.cells if is_badge(cell)]
+    if badges != notebook.cells[:1]:
+        return ["the first cell is not the badge 'Open in Colab', or it is not the only one"]
+    return [] if tags(badges[0]) == {"remove-cell"} else ["the badge needs the tag remove-cell: its picture lies on another host"]
+
+
 GUARDS = [
     execution_counts, stored_pictures, alternative_texts, known_tags, reasons_and_assertions, errors_are_announced,
     quiet_streams, no_widgets, clean_metadata, no_machine_paths, plain_markdown, heading_order, details_blocks,
-    local_targets, chapter_beats, set_up_cell,
+    local_targets, chapter_beats, set_up_cell, colab_badge,
 ]  # fmt: skip
 
 
@@ -375,6 +393,12 @@ def test_set_up_cells_are_the_same():
     assert len(set(cells.values())) == 1, f"set-up cells differ: {sorted(cells)}"
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_badge_opens_this_very_chapter(path):
+    slug, name = re.fullmatch(BADGE, nbformat.read(path, as_version=4).cells[0].source).groups()
+    assert (slug, name) == (repository.current(), path.name)
+
+
 # --- each guard must be able to complain ----------------------------------------------
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0"/><path d="M1 1"/><rect/><text>1x1</text></svg>'
@@ -395,7 +419,9 @@ def sound_notebook():
     photo = new_output("display_data", {"image/png": png([(0, 0, 0), (9, 9, 9)]), "text/plain": SENTENCE}, metadata={"alt": SENTENCE})
     alt = {"mystnb": {"image": {"alt": SENTENCE}}}
     error = new_output("error", ename="ValueError", evalue="c1x1 must be at least 1, got 0", traceback=["ValueError: c1x1 must be at least 1, got 0"])
+    badge = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/owner/name/blob/main/book/04_a.ipynb)"
     cells = [
+        new_markdown_cell(badge, metadata={"tags": ["remove-cell"]}),
         new_markdown_cell("# 4. A chapter\n\n**Question.** What does it cost?\n\n**Time.** about 2 minutes on two CPU cores"),
         new_code_cell('REPOSITORY = "owner/name"', metadata={"tags": ["hide-input"]}),
         new_markdown_cell("## Counting\n\n**Predict.** How many?\n\n<details>\n<summary>Solution</summary>\n\n$x^2$\n\n</details>"),
@@ -416,7 +442,7 @@ def sound_notebook():
     return refresh.tidy(new_notebook(cells=cells))
 
 
-TITLE, SETUP, TEXT, SUM, FIGURE, PHOTO, TIMED, REFUSAL, ASSERTION, END = range(10)
+LAUNCH, TITLE, SETUP, TEXT, SUM, FIGURE, PHOTO, TIMED, REFUSAL, ASSERTION, END = range(11)
 
 
 def put(index, **changes):
@@ -520,6 +546,12 @@ FAULTS = [
     ("no prediction", chapter_beats, replaced(TEXT, "**Predict.**", "Well,")),
     ("no summary", chapter_beats, replaced(END, "## Summary", "## End")),
     ("nothing comes next", chapter_beats, replaced(END, "## What comes next", "## Next")),
+    ("a cell that the page leaves out", known_tags, of_metadata(TEXT, lambda metadata: metadata.update(tags=["remove-cell"]))),
+    ("no badge", colab_badge, lambda notebook: notebook.cells.pop(LAUNCH)),
+    ("a badge too many", colab_badge, lambda notebook: notebook.cells.append(copy.deepcopy(notebook.cells[LAUNCH]))),
+    ("a badge below the title", colab_badge, lambda notebook: notebook.cells.insert(1, notebook.cells.pop(LAUNCH))),
+    ("a badge that leads elsewhere", colab_badge, replaced(LAUNCH, "google.com/github/", "example.org/")),
+    ("a badge that the page shows", colab_badge, of_metadata(LAUNCH, lambda metadata: metadata.pop("tags"))),
     ("no set-up cell", set_up_cell, lambda notebook: notebook.cells.pop(SETUP)),
 ]  # fmt: skip
 

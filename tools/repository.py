@@ -4,8 +4,8 @@
     python tools/repository.py owner/name      # write it (`make repository REPO=owner/name`)
 
 Its home is `[project.urls] Repository` in pyproject.toml. The others are copies: the links
-in README.md, CONTRIBUTING.md and CITATION.cff, the launch buttons in _config.yml, and the
-line `REPOSITORY = "..."` in each notebook's set-up cell.
+in README.md, CONTRIBUTING.md and CITATION.cff, the launch buttons in _config.yml, and in
+each notebook the badge and the line `REPOSITORY = "..."` of the set-up cell.
 """
 
 import re
@@ -20,6 +20,7 @@ SLUG = r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+"
 BLOCK = re.compile(r"(?<=# --- repository: begin ---\n).*?(?=# --- repository: end ---)", re.DOTALL)
 # In the notebook's file the quotes of the source line are escaped.
 NOTEBOOK_LINE = re.compile(r'(REPOSITORY = \\")(' + SLUG + r')(\\")')
+NOTEBOOK_BADGE = re.compile(r"(\(https://colab\.research\.google\.com/github/)(" + SLUG + r")(/blob/main/)")
 # How a link names a repository: GitHub itself, Colab (github/), shields.io (github/KIND/), Binder (gh/).
 LINK_START = r"((?:github\.com/|google\.com/github/|shields\.io/github/[\w/-]*?|mybinder\.org/v2/gh/))"
 
@@ -73,7 +74,9 @@ def stamped(path: Path, olds: set[str], new: str) -> str:
     """The text of one file with the new address in place of the old ones."""
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".ipynb":
-        return NOTEBOOK_LINE.sub(lambda found: found[1] + new + found[3], text)
+        for pattern in (NOTEBOOK_LINE, NOTEBOOK_BADGE):
+            text = pattern.sub(lambda found: found[1] + new + found[3], text)
+        return text
     if path.name == "_config.yml":
         return BLOCK.sub(lambda found: configuration(new), text)
     for old in sorted(olds - {new}):
