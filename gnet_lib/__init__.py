@@ -5,8 +5,8 @@ One room a purpose: ``paper`` (the table), ``inception`` (the two modules), ``go
 cost), ``roofline`` (theory against stopwatch), ``data`` (Fashion-MNIST), ``training``
 (fit and evaluate) with ``checkpoint`` (Ctrl-C and exact resume) and ``safeguards`` (what
 watches over a run), ``gradients`` (signal and gradient, row by row),
-``records`` (what was measured once and kept), ``plots`` (every figure of the book) and
-``explorer`` (a module with sliders).
+``records`` (what was measured once and kept), ``plots`` (every figure of the book),
+``explorer`` (a module with sliders) and ``exercises`` (checkers of a reader's answers).
 
 A name is looked up in its room when it is first used, so that importing the library
 stays quick.
@@ -37,6 +37,7 @@ _ROOMS = {
     "records": ("made_by", "read_record"),
     "plots": (),
     "explorer": ("explorer_chart", "module_explorer"),
+    "exercises": ("check", "checked"),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 

@@ -12,7 +12,7 @@ from conftest import ROOT
 
 ROOMS = (
     "paper", "inception", "googlenet", "variants", "cost", "roofline", "data", "training", "checkpoint",
-    "safeguards", "gradients", "records", "plots", "explorer",
+    "safeguards", "gradients", "records", "plots", "explorer", "exercises",
 )  # fmt: skip
 HEAVY = ("torch", "pandas", "matplotlib", "torchvision", "torchinfo", "numpy", "tqdm", "IPython", "altair")
 

@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CELL_LIMIT_SECONDS = 600
 
 # The only metadata worth keeping; everything else is an editor's or a run's own note.
-KEPT_CELL_METADATA = ("tags", "reason", "mystnb")
+# "gnet" marks the cells of an exercise: question, answer, solution.
+KEPT_CELL_METADATA = ("tags", "reason", "mystnb", "gnet")
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     # The lexer must be ipython3: with plain python, `!pip` and `%magic` lines are build warnings.

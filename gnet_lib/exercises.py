@@ -1,0 +1,521 @@
+"""Checkers for the book's exercises: they say what is wrong, and do not give the answer away.
+
+    check("4.2", my_answer)
+
+An exercise is a few lines of data (see ``Exercise``): what kind of answer it wants, how
+the right answer is computed, and which mistakes are often made. Mistakes are computed
+too, so that somebody who counted the biases as well is told just that. Nothing is
+computed before ``check`` asks for it, nothing is downloaded, and the same answer always
+gets the same line.
+"""
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+# The library looks its names up when they are first used, so this import brings no torch.
+import gnet_lib as lib
+
+# --- checking ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Result:
+    """What ``check`` found: true in an ``assert`` or an ``if`` when the answer is right."""
+
+    right: bool
+    message: str
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def _ipython_display_(self) -> None:
+        """Show nothing at the end of a notebook's cell, because ``check`` has printed it."""
+
+
+def check(number: str, answer: Any) -> Result:
+    """Check an answer to an exercise and print one line: right, or what is wrong.
+
+    Args:
+        number: the exercise, for instance ``"4.2"``; chapters are called as in the book
+            ("5b"), "T" is the page on torchinfo and "S" is "Spot the bug".
+        answer: a number, a tuple, a text, a function, a module or widths, as the exercise
+            asks for. ``...`` stands for "no answer yet".
+
+    Returns:
+        A ``Result`` with ``right`` and ``message``. It counts as true when the answer is
+        right, so that a test or a grader can write ``assert check("4.2", answer)``.
+
+    Raises:
+        ValueError: if there is no such exercise, or if it is an open question.
+
+    Example:
+        >>> result = check("8.4", 8.19)
+        8.4: 0.1 percentage points are 0.001, not 0.1.
+        >>> bool(result)
+        False
+    """
+    exercise = _find(number)
+    right, message = _judge(exercise, answer)
+    result = Result(right, f"{number}: {message}")
+    print(result.message)
+    return result
+
+
+def checked(chapter: str | None = None) -> dict[str, str]:
+    """The exercises that have a check, number -> what is asked for.
+
+    Args:
+        chapter: only those of this chapter, for instance ``"5b"``; all when left out.
+
+    Raises:
+        ValueError: if no exercise of such a chapter has a check.
+
+    Example:
+        >>> list(checked("8"))
+        ['8.3', '8.4']
+    """
+    chapters = list(dict.fromkeys(_chapter(number) for number in EXERCISES))
+    if chapter is not None and chapter not in chapters:
+        raise ValueError(f"chapter must be one of {', '.join(chapters)}, but it is {chapter!r}")
+    return {
+        number: exercise.title
+        for number, exercise in EXERCISES.items()
+        if chapter in (None, _chapter(number))
+    }
+
+
+def _chapter(number: str) -> str:
+    return number.partition(".")[0]
+
+
+def _find(number: str) -> "Exercise":
+    if not isinstance(number, str):
+        raise ValueError(f"number must be a text such as '4.2', but it is {number!r}")
+    if number in EXERCISES:
+        return EXERCISES[number]
+    chapter = _chapter(number)
+    if chapter not in map(_chapter, EXERCISES):
+        known = ", ".join(dict.fromkeys(map(_chapter, EXERCISES)))
+        raise ValueError(
+            f"number must begin with a chapter ({known}), as '4.2' does, but it is {number!r}"
+        )
+    raise ValueError(
+        f"number must be one of the exercises of chapter {chapter} that have a check "
+        f"({', '.join(checked(chapter))}), but it is {number!r}; open questions have none"
+    )
+
+
+def _judge(exercise: "Exercise", answer: Any) -> tuple[bool, str]:
+    """Whether the answer is right, and what to say about it."""
+    wanted = exercise.wanted
+    try:
+        given = wanted.read(answer)
+    except NoAnswer:
+        return False, "no answer yet. Put it in place of the dots."
+    except Unusable as problem:
+        return False, f"the answer should be {wanted.what}, but {problem}."
+    right = wanted.read(exercise.right())
+    if wanted.same(given, right):
+        return True, "right."
+    for mistaken, message in exercise.mistakes:
+        if wanted.same(given, wanted.read(mistaken())):
+            return False, message
+    return False, f"{wanted.explain(given, right)} {exercise.hint}".strip()
+
+
+# --- kinds of answers --------------------------------------------------------------------
+
+
+class NoAnswer(Exception):
+    """The dots are still there."""
+
+
+class Unusable(Exception):
+    """An answer of another kind than wanted; the text says what came."""
+
+
+class Wanted:
+    """A kind of answer: how it is read, compared, and what is said about a wrong one.
+
+    ``read`` brings an answer into a form that can be compared, and refuses what is of
+    another kind. The right answer and the mistakes are read in the same way.
+    """
+
+    what: str
+
+    def read(self, answer: Any) -> Any:
+        """The answer in a form that ``same`` can compare."""
+        raise NotImplementedError
+
+    def same(self, given: Any, other: Any) -> bool:
+        """Whether two answers, both read, are the same."""
+        return given == other
+
+    def explain(self, given: Any, right: Any) -> str:
+        """What to say about a wrong answer that no known mistake explains."""
+        return "not right."
+
+
+@dataclass(frozen=True)
+class Number(Wanted):
+    """One number, which may be off by ``tolerance`` as a share of the right one; 0: a whole number."""
+
+    tolerance: float = 0.0
+
+    @property
+    def what(self) -> str:
+        return "a number" if self.tolerance else "a whole number"
+
+    def read(self, answer: Any) -> float | int:
+        value = _plain(answer)
+        if value is ...:
+            raise NoAnswer
+        if isinstance(value, bool) or not isinstance(value, Real):
+            raise Unusable(f"it is {_described(value)}")
+        if self.tolerance:
+            return float(value)
+        if not float(value).is_integer():
+            raise Unusable(f"it is {value!r}")
+        return int(value)
+
+    def same(self, given: float, other: float) -> bool:
+        return math.isclose(given, other, rel_tol=self.tolerance)
+
+    def explain(self, given: float, right: float) -> str:
+        if math.isclose(given, right, rel_tol=0.01):
+            return "very close, but not exact. Nothing is to be rounded or left out."
+        if right and 1 / 3 < given / right < 3:
+            return "the right order of magnitude, but not exact."
+        return "not right, and not near."
+
+
+ANY = object()
+"""Stands in a mistake for a part that does not matter."""
+
+
+@dataclass(frozen=True)
+class Numbers(Wanted):
+    """Several whole numbers in a fixed order, which have names; each may be off by ``within``."""
+
+    names: tuple[str, ...]
+    within: int = 0
+
+    @property
+    def what(self) -> str:
+        return f"{len(self.names)} whole numbers in brackets ({', '.join(self.names)})"
+
+    def read(self, answer: Any) -> tuple:
+        if answer is ...:
+            raise NoAnswer
+        if not hasattr(answer, "__iter__") or isinstance(answer, (str, dict, set)):
+            raise Unusable(f"it is {_described(answer)}")
+        values = tuple(answer)
+        if len(values) != len(self.names):
+            raise Unusable(f"it has {len(values)} values")
+        return tuple(map(self._read_part, self.names, values))
+
+    def _read_part(self, name: str, value: Any) -> int:
+        if value is ANY:
+            return value
+        try:
+            return Number().read(value)
+        except Unusable as problem:
+            raise Unusable(f"for the {name} {problem}") from None
+
+    def same(self, given: tuple, other: tuple) -> bool:
+        return not self._wrong(given, other)
+
+    def explain(self, given: tuple, right: tuple) -> str:
+        return f"not right: {' and '.join(self._wrong(given, right))}."
+
+    def _wrong(self, given: tuple, other: tuple) -> list[str]:
+        return [
+            name
+            for name, mine, theirs in zip(self.names, given, other)
+            if theirs is not ANY and abs(mine - theirs) > self.within
+        ]
+
+
+@dataclass(frozen=True)
+class Choice(Wanted):
+    """One of a few texts."""
+
+    options: tuple[str, ...]
+
+    @property
+    def what(self) -> str:
+        return f"one of the texts {', '.join(map(repr, self.options))}"
+
+    def read(self, answer: Any) -> str:
+        if answer is ...:
+            raise NoAnswer
+        text = answer.strip().lower() if isinstance(answer, str) else None
+        if text not in [option.lower() for option in self.options]:
+            raise Unusable(f"it is {_described(answer)}")
+        return text
+
+
+@dataclass(frozen=True)
+class Function(Wanted):
+    """A function, called with several inputs. ``inputs`` makes them, new ones for each function."""
+
+    what: str
+    inputs: Callable[[], list[tuple]]
+
+    def read(self, answer: Any) -> list:
+        if answer is ...:
+            raise NoAnswer
+        if not callable(answer):
+            raise Unusable(f"it is {_described(answer)}")
+        return [self._output(answer, arguments) for arguments in self.inputs()]
+
+    def _output(self, function: Callable, arguments: tuple) -> Any:
+        try:
+            output = function(*arguments)
+        except Exception as error:
+            problem = f"{type(error).__name__}: {_one_line(error)}"
+            raise Unusable(f"yours stops at {_listed(arguments)} with {problem}") from None
+        if output is ...:
+            raise NoAnswer
+        if output is None:
+            raise Unusable("yours returns nothing (is there a return?)")
+        return output
+
+    def same(self, given: list, other: list) -> bool:
+        return all(map(_alike, given, other))
+
+    def explain(self, given: list, right: list) -> str:
+        tried = list(zip(self.inputs(), given, right))
+        wrong = [arguments for arguments, mine, theirs in tried if not _alike(mine, theirs)]
+        return (
+            f"not right for {len(wrong)} of the {len(tried)} inputs that were tried, "
+            f"for instance {_listed(wrong[0])}."
+        )
+
+
+@dataclass(frozen=True)
+class Module(Wanted):
+    """A module: its parameters are counted and replaced, and one batch of ``shape`` goes through."""
+
+    shape: tuple[int, ...]
+
+    @property
+    def what(self) -> str:
+        return f"a module for inputs of the shape {self.shape}"
+
+    def read(self, answer: Any) -> tuple:
+        import torch
+
+        if answer is ...:
+            raise NoAnswer
+        if not isinstance(answer, torch.nn.Module):
+            raise Unusable(f"it is {_described(answer)}")
+        module = copy.deepcopy(answer).cpu().eval()
+        try:
+            with torch.no_grad():
+                _give_known_weights(module)
+                output = module(torch.rand(self.shape, generator=torch.Generator().manual_seed(0)))
+        except Exception as error:
+            raise Unusable(f"yours stops with {type(error).__name__}: {_one_line(error)}") from None
+        return sum(parameter.numel() for parameter in module.parameters()), output
+
+    def same(self, given: tuple, other: tuple) -> bool:
+        return given[0] == other[0] and _alike(given[1], other[1])
+
+    def explain(self, given: tuple, right: tuple) -> str:
+        (parameters, output), (right_parameters, right_output) = given, right
+        shape = tuple(getattr(output, "shape", ()))
+        if shape != tuple(right_output.shape):
+            return f"its output has the shape {shape}, which is not the one that is asked for."
+        if parameters != right_parameters:
+            amount = "too many" if parameters > right_parameters else "too few"
+            return f"the shape is right, but it has {amount} parameters ({parameters:,})."
+        return (
+            "the shape and the parameters are right, but with the same weights it computes "
+            "something else. Look at paddings, ReLUs and the order of the layers."
+        )
+
+
+def _give_known_weights(module: Any) -> None:
+    """Fill every parameter with numbers that depend on its size alone.
+
+    So two modules get the same weights, in whatever order they list them.
+    """
+    import torch
+
+    for parameter in module.parameters():
+        generator = torch.Generator().manual_seed(parameter.numel())
+        drawn = torch.randn(parameter.numel(), generator=generator).reshape(parameter.shape)
+        inputs = parameter[0].numel() if parameter.dim() > 1 else 1
+        parameter.copy_(drawn / math.sqrt(inputs))
+
+
+class Widths(Wanted):
+    """The six widths of a module."""
+
+    what = "InceptionWidths(c1x1, c3x3_reduce, c3x3, c5x5_reduce, c5x5, pool_proj)"
+
+    def read(self, answer: Any) -> Any:
+        if answer is ...:
+            raise NoAnswer
+        if not isinstance(answer, lib.InceptionWidths):
+            raise Unusable(f"it is {_described(answer)}")
+        return answer
+
+
+@dataclass(frozen=True)
+class Meets(Wanted):
+    """Any answer that meets all conditions. Each has a message for those who do not meet it."""
+
+    kind: Wanted
+    conditions: tuple[tuple[Callable[[Any], bool], str], ...]
+
+    @property
+    def what(self) -> str:
+        return self.kind.what
+
+    def read(self, answer: Any) -> Any:
+        return self.kind.read(answer)
+
+    def same(self, given: Any, other: Any) -> bool:
+        return all(is_met(given) for is_met, _ in self.conditions)
+
+    def explain(self, given: Any, right: Any) -> str:
+        return next(message for is_met, message in self.conditions if not is_met(given))
+
+
+def _plain(answer: Any) -> Any:
+    """A single number out of a table or a tensor as Python's own."""
+    single = hasattr(answer, "item") and not getattr(answer, "shape", ())
+    return answer.item() if single else answer
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Equal; numbers and tensors up to rounding, modules by their weights."""
+    import torch
+
+    if isinstance(one, (tuple, list)) and isinstance(other, (tuple, list)):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(one, torch.nn.Module) and isinstance(other, torch.nn.Module):
+        return _alike(list(one.state_dict().values()), list(other.state_dict().values()))
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    try:
+        mine, theirs = torch.as_tensor(one).double(), torch.as_tensor(other).double()
+    except (TypeError, ValueError, RuntimeError):
+        return bool(one == other)
+    if mine.shape != theirs.shape:
+        return False
+    rounding = 1e-4 * max(theirs.abs().max().item(), 1e-12) if theirs.numel() else 0
+    return torch.allclose(mine, theirs, rtol=0, atol=rounding)
+
+
+def _described(answer: Any) -> str:
+    """What somebody gave, in a few words."""
+    if isinstance(answer, str):
+        return f"the text {answer[:40]!r}"
+    if isinstance(answer, type):
+        return f"the class {answer.__name__} itself; make one with {answer.__name__}(...)"
+    if answer is None or isinstance(answer, Real):
+        return repr(answer)
+    if hasattr(answer, "shape"):
+        return f"a {type(answer).__name__} of the shape {tuple(answer.shape)}"
+    return f"of the type {type(answer).__name__}"
+
+
+def _listed(arguments: tuple) -> str:
+    """A function's arguments in a message."""
+    import torch
+
+    simple = (str, Real, tuple, lib.InceptionWidths, lib.Cost)
+    texts = [
+        f"a tensor of shape {tuple(each.shape)}" if isinstance(each, torch.Tensor)
+        else repr(each) if isinstance(each, simple)
+        else f"a {type(each).__name__}"
+        for each in arguments
+    ]  # fmt: skip
+    return f"({', '.join(texts)})"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:120]
+
+
+# --- the exercises -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise that can be checked.
+
+    Args:
+        number: as the book has it.
+        title: what is asked for, in a few words.
+        wanted: the kind of answer.
+        right: computes the right answer, from the library wherever it can.
+        mistakes: pairs of a function that computes a wrong answer, and what to tell
+            those who gave it.
+        hint: what to add for every other wrong answer.
+    """
+
+    number: str
+    title: str
+    wanted: Wanted
+    right: Callable[[], Any]
+    mistakes: tuple[tuple[Callable[[], Any], str], ...] = ()
+    hint: str = ""
+
+
+# Chapter 8: training
+
+
+def rising_steps(steps: int = 936) -> int:
+    """How many of ``fit``'s steps its learning rate rises, asked of PyTorch's own schedule."""
+    import torch
+
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=steps)
+    rates = []
+    for _ in range(steps):
+        rates += schedule.get_last_lr()
+        optimizer.step()
+        schedule.step()
+    return rates.index(max(rates))
+
+
+CHAPTER_8 = (
+    Exercise(
+        "8.3", "how long the learning rate rises",
+        Numbers(("steps of rising", "steps from the peak to the end of the first epoch"), within=2),
+        right=lambda: (rising_steps(), 60_000 // 128 - rising_steps()),
+        mistakes=(
+            (lambda: (rising_steps(60_000 // 128), ANY),
+             "the first number is 30 % of one epoch. The schedule is laid over the whole training."),
+            (lambda: (936 - rising_steps(), ANY), "the first number is how long the rate falls."),
+            (lambda: (ANY, 936 - rising_steps()),
+             "the second number goes to the end of the training, not of the first epoch."),
+        ),
+        hint="An epoch has 60,000 images in batches of 128.",
+    ),
+    Exercise(
+        "8.4", "test images for a standard error of 0.1 percentage points",
+        Number(tolerance=0.005),
+        right=lambda: 0.91 * 0.09 / 0.001**2,
+        mistakes=(
+            (lambda: 0.91 * 0.09 / 0.1**2, "0.1 percentage points are 0.001, not 0.1."),
+            (lambda: 0.91 * 0.09 / 0.001,
+             "under the root stands n, so its error has to be squared when you solve for n."),
+            (lambda: 0.91 / 0.001**2, "the variance of a single image is p(1 - p), not p."),
+        ),
+        hint="Solve the standard error of an accuracy, in the text above, for n.",
+    ),
+)  # fmt: skip
+
+
+EXERCISES: dict[str, Exercise] = {
+    exercise.number: exercise for chapter in (CHAPTER_8,) for exercise in chapter
+}
