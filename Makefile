@@ -14,7 +14,7 @@ HTML := _build/html/index.html
 # The same in every run: hashing of strings, figures drawn without a screen.
 export PYTHONHASHSEED := 0
 .DEFAULT_GOAL := help
-.PHONY: help setup book test data refresh results serve repository clean
+.PHONY: help setup book test data refresh results serve repository handout clean
 
 help:  ## list the commands
 	@echo "GoogLeNet, from the Inside"
@@ -63,6 +63,10 @@ results: data  ## make the recorded results again, for hours (ONLY=fair: only th
 serve:  ## show the built book at http://127.0.0.1:8000 (PORT=...: another port)
 	@test -f $(HTML) || { echo "There is no built book yet. Run first: make book"; exit 1; }
 	@$(BIN)/python tools/serve.py $(PORT)
+
+handout: $(READY)  ## copy the chapters for a class, without solutions (CHAPTERS="1 5b": only these)
+	@$(BIN)/python tools/hand_out.py $(CHAPTERS) $(if $(OUT),--out "$(OUT)") \
+	  $(if $(KEEP_OUTPUTS),--keep-outputs) $(if $(HIDE_ANSWERS),--hide-answers)
 
 repository: $(READY)  ## write the public repository's address everywhere (REPO=owner/name)
 	@$(BIN)/python tools/repository.py $(REPO)

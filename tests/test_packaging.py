@@ -1,4 +1,4 @@
-"""What is installed: the wheel's files, its dependencies, and versions that agree."""
+"""What is installed and what stands around it: the wheel, its dependencies, README, licences, citation."""
 
 import re
 import shutil
@@ -7,10 +7,12 @@ import sys
 import tomllib
 import zipfile
 
+import draw_figures
 import gnet_lib
+import nbformat
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import BOOK, ROOT
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -91,3 +93,86 @@ def test_every_import_is_declared():
     imported = set(re.findall(r"^\s*(?:from|import) ([a-z_A-Z]\w*)", sources, re.MULTILINE))
     # IPython is there whenever a figure is shown in a notebook, and is imported only then.
     assert imported - set(sys.stdlib_module_names) - {"gnet_lib", "IPython"} - set(RANGES) - set(EXTRAS) == set()
+
+
+# --- what a visitor of the repository reads -------------------------------------------
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CITATION = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+
+
+def chapter(name):
+    """All Markdown of a chapter."""
+    cells = nbformat.read(BOOK / f"{name}.ipynb", as_version=4).cells
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def test_first_screen_of_the_readme():
+    """Title, picture and the two commands come before everything else, in at most 30 lines."""
+    first = README.split("## Read, run")[0]
+    assert first.startswith(f"# {CITATION['title']}\n") and len(first.splitlines()) <= 30
+    assert "make book" in first and "make test" in first and 'src="book/images/inception_3a.svg"' in first
+
+
+def test_readme_says_what_the_chapters_say():
+    cheap = chapter("01_why_cheaply")
+    assert "8.7 times fewer parameters" in README and "8.7 times fewer parameters" in cheap
+    assert "2.2 times *more* arithmetic" in README and "2.2 times *more* arithmetic" in cheap
+    assert "**90 % in two minutes.**" in README and "# 8. Training: 90 % in two minutes" in chapter("08_training")
+    assert "**Twelve bugs**" in README and chapter("spot_the_bug").count("### Puzzle ") == 12
+
+
+def test_readme_links_and_commands_exist():
+    targets = re.findall(r"\]\(([\w./-]+)\)|(?:src|srcset)=\"([^\"]+)\"", README)
+    files = [one or other for one, other in targets]
+    assert len(files) >= 6 and all((ROOT / file).is_file() for file in files)
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    commands = set(re.findall(r"\bmake ([a-z]+)\b", README))
+    assert {"book", "test", "serve", "handout"} <= commands
+    assert all(re.search(rf"^{command}:", makefile, re.MULTILINE) for command in commands)
+
+
+def test_readme_example_runs():
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names = {}
+    exec(compile(example, "README.md", "exec"), names)
+    assert names["module"].out_channels == 256 and names["logits"].shape == (1, 1000)
+
+
+def test_contributing_names_every_room():
+    listed = re.findall(r"^\| `gnet_lib/(\w+\.py)` \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(listed) == sorted(path.name for path in (ROOT / "gnet_lib").glob("[a-z]*.py"))
+
+
+def test_pins_of_the_readme_are_those_of_the_requirements():
+    named = dict(re.findall(r"\b(torch|torchvision)==([\d.]+)", README))
+    assert named == {name: next(iter(PINS[name].specifier)).version for name in ("torch", "torchvision")}
+
+
+@pytest.mark.parametrize("name", draw_figures.FIGURES)
+def test_picture_is_as_the_code_draws_it(name):
+    assert (BOOK / "images" / name).read_bytes() == draw_figures.FIGURES[name]()
+
+
+def test_citation_has_what_its_format_requires():
+    assert CITATION["cff-version"] == "1.2.0"
+    assert {"title", "message", "authors", "license", "date-released"} <= set(CITATION)
+    for work in (CITATION, *CITATION["references"]):
+        assert work["title"] and all("name" in author or "family-names" in author for author in work["authors"])
+
+
+def test_citation_and_bibliography_agree():
+    bibliography = (BOOK / "references.bib").read_text(encoding="utf-8").replace("{Fashion-{MNIST}", "{Fashion-MNIST")
+    for work in CITATION["references"]:
+        assert f"{{{work['title']}}}" in bibliography and f"{{{work['year']}}}" in bibliography
+        assert all(author["family-names"] in bibliography for author in work["authors"])
+
+
+def test_licence_names_every_part_of_others():
+    """Each folder with a licence file of its own stands in LICENSE, and each file named there exists."""
+    licence = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    named = re.findall(r"\b((?:book|gnet_lib)/[\w./-]*LICENSE[-\w]*\*?)", licence)
+    found = {path for pattern in named for path in ROOT.glob(pattern)}
+    wanted = {path for folder in ("book", "gnet_lib") for path in (ROOT / folder).rglob("LICENSE*")}
+    assert found == wanted and all(next(ROOT.glob(pattern), None) for pattern in named)
+    assert "MIT License" in licence and "CC BY 4.0" in licence

@@ -1,0 +1,124 @@
+"""The page for teachers: its plan, its numbers and its code agree with the chapters."""
+
+import gzip
+import math
+import re
+
+import gnet_lib
+import nbformat
+import pytest
+import yaml
+from conftest import BOOK, ROOT
+from gnet_lib.data import SAMPLE_FOLDER
+
+PAGE = (BOOK / "teachers.md").read_text(encoding="utf-8")
+CHAPTERS = {path.name: nbformat.read(path, as_version=4) for path in sorted(BOOK.glob("*.ipynb"))}
+WORDS_A_MINUTE = 150
+
+
+def section(title):
+    """The page's text below one heading."""
+    return PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def markdown(notebook):
+    """All Markdown of a chapter."""
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def stated_time(notebook):
+    """What a chapter says about its computing time."""
+    return re.search(r"^\*\*Time\.\*\*(.*)$", markdown(notebook), re.MULTILINE)[1]
+
+
+def minutes_to_read(notebook):
+    """The chapter's words before its exercises, without folded blocks, at the page's speed."""
+    text = re.sub(r"<details>.*?</details>", "", markdown(notebook), flags=re.DOTALL).split("\n## Exercises")[0]
+    return len(text.split()) / WORDS_A_MINUTE
+
+
+def plan_rows(page_section):
+    """(file, number or name, minutes to read, computing time) of each row of the plan."""
+    pattern = r"^\| (?:\d|\*free\*) \| \[([^.\]]+)[^\]]*\]\(([\w.]+)\) \| (\d+) \| ([^|]+) \|$"
+    return [(file, name, int(minutes), time) for name, file, minutes, time in re.findall(pattern, page_section, re.MULTILINE)]
+
+
+def plan_faults(rows):
+    """Where the plan and the chapters disagree."""
+    faults = [] if sorted(row[0] for row in rows) == sorted(CHAPTERS) else ["the plan has not every chapter once"]
+    for file, name, minutes, time in rows:
+        if name[0].isdigit() and not file.startswith(name.zfill(2 + name[-1].isalpha()) + "_"):
+            faults.append(f"{name} is not the number of {file}")
+        if not re.search(rf"\b{re.escape(time)}\b", stated_time(CHAPTERS[file])):
+            faults.append(f"{file} says{stated_time(CHAPTERS[file])} and the plan {time}")
+        # Rounded up to five minutes. Five more or less are no fault: chapters are edited.
+        if minutes % 5 or abs(minutes - 5 * math.ceil(minutes_to_read(CHAPTERS[file]) / 5)) > 5:
+            faults.append(f"{file} takes {minutes_to_read(CHAPTERS[file]):.1f} minutes to read, the plan says {minutes}")
+    return faults
+
+
+def test_plan_agrees_with_the_chapters():
+    assert plan_faults(plan_rows(section("Four weeks, two sessions a week"))) == []
+    assert f"at {WORDS_A_MINUTE} words a minute" in PAGE
+
+
+@pytest.mark.parametrize(
+    "spoil, fault",
+    [
+        (lambda rows: rows[:-1], "not every chapter once"),
+        (lambda rows: [*rows, rows[0]], "not every chapter once"),
+        (lambda rows: [(*rows[0][:3], "ten minutes"), *rows[1:]], "01_why_cheaply.ipynb says"),
+        (lambda rows: [(*rows[0][:2], rows[0][2] + 15, rows[0][3]), *rows[1:]], "minutes to read"),
+        (lambda rows: [(rows[0][0], "2", *rows[0][2:]), *rows[1:]], "2 is not the number"),
+    ],
+)
+def test_a_wrong_plan_is_noticed(spoil, fault):
+    rows = plan_rows(section("Four weeks, two sessions a week"))
+    assert any(fault in line for line in plan_faults(spoil(rows)))
+
+
+def test_every_chapter_has_goals_that_can_be_checked():
+    """A definition for each chapter, which begins with a verb in italics."""
+    goals = dict(re.findall(r"^\[[^\]]+\]\((\w+\.ipynb)\)\n: (.*)$", section("Learning goals"), re.MULTILINE))
+    assert sorted(goals) == sorted(CHAPTERS)
+    assert all(re.match(r"\*[a-z]+\* ", goal) for goal in goals.values())
+    assert not any(re.search(r"\*(understand|know|learn)\*", goal) for goal in goals.values())
+
+
+def test_beliefs_and_projects_name_chapters_that_exist():
+    for title in ("What students believe at first", "Projects"):
+        files = re.findall(r"\]\((\w+\.ipynb)\)", section(title))
+        assert len(files) >= 5 and set(files) <= set(CHAPTERS)
+
+
+def test_page_is_in_the_contents():
+    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    assert "book/teachers" in [chapter["file"] for part in contents["parts"] for chapter in part["chapters"]]
+
+
+def test_code_for_slides_runs(tmp_path, monkeypatch):
+    (code,) = re.findall(r"```python\n(.*?)```", section("Figures and explorer in slides"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "teachers.md", "exec"), {})
+    assert (tmp_path / "inception_3a.svg").read_bytes() == (BOOK / "images" / "inception_3a.svg").read_bytes()
+    assert (tmp_path / "inception_3a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_commands_take_the_named_choices():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"\b([A-Z_]{3,})=", section("Handing out the notebooks")))
+    assert {"CHAPTERS", "OUT", "KEEP_OUTPUTS", "HIDE_ANSWERS"} <= named
+    assert all(f"$({name})" in makefile for name in named)
+
+
+def test_sizes_of_the_data():
+    labels = [gzip.decompress(path.read_bytes())[8:] for path in SAMPLE_FOLDER.glob("*labels*.gz")]
+    assert f"{sum(map(len, labels)):,} real images" in PAGE
+    assert "download of 30 MB" in PAGE and "download of 30 MB" in stated_time(CHAPTERS["07_data_and_device.ipynb"])
+
+
+def test_citation_agrees_with_the_citation_file():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    bibtex = section("Citing the book")
+    assert f"{{{citation['title']}}}" in bibtex and f"{{{{{citation['authors'][0]['name']}}}}}" in bibtex
+    assert f"{{{citation['date-released'].year}}}" in bibtex and f"version {gnet_lib.__version__}" in bibtex

@@ -1,0 +1,149 @@
+"""Copy the book's notebooks for a class, without the solutions.
+
+    python tools/hand_out.py                     # all of them, into _handout/
+    python tools/hand_out.py 1 5b spot_the_bug   # only these
+    python tools/hand_out.py --keep-outputs --out week1 4
+
+`make handout` is the same in one command. Solutions are taken out, everything else stays:
+text, questions, answer cells. Outputs are cleared, so that students predict before they
+run; `--keep-outputs` leaves them. The answers to the puzzles of "Spot the bug" are part
+of that page's text and stay, unless `--hide-answers` is given.
+"""
+
+import argparse
+import copy
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parents[1]
+BOOK = ROOT / "book"
+OUT = ROOT / "_handout"
+
+# A folded block with its title, and the blank lines in front of it.
+FOLDED = re.compile(r"\n*<details>\s*<summary>(?P<title>.*?)</summary>.*?</details>", re.DOTALL)
+# A link to another page of the book: [text](page.ipynb) or [text](page.md#place).
+PAGE_LINK = re.compile(r"(?<!!)\[(?P<text>[^\[\]]+)\]\((?P<page>[\w./-]+\.(?:ipynb|md))(?:#[^)\s]*)?\)")
+# The badge that opens the book's own copy of the chapter, which has the solutions.
+BADGE = "[![Open in Colab]("
+# What a chapter reads while it runs: the recorded measurements.
+RECORDS = "results"
+
+
+def chapters(names: list[str], book: Path = BOOK) -> list[Path]:
+    """The notebooks that are meant by the names.
+
+    Args:
+        names: numbers ("4", "5b") or names ("spot_the_bug", "04_reduced_module"); none for all.
+        book: the folder with the notebooks.
+
+    Returns:
+        Their paths, in the order of the book.
+
+    Raises:
+        ValueError: if a name means no notebook.
+    """
+    known = {path.stem: path for path in sorted(book.glob("*.ipynb"))}
+    numbers = {stem.split("_")[0].lstrip("0"): stem for stem in known if stem[0].isdigit()}
+    stems = {numbers.get(name.lstrip("0"), name.removesuffix(".ipynb")) for name in names} or set(known)
+    if stems - set(known):
+        raise ValueError(f"CHAPTERS must be among {', '.join([*numbers, *known])}; got {', '.join(sorted(stems - set(known)))}")
+    return [path for stem, path in known.items() if stem in stems]
+
+
+def part(cell: NotebookNode) -> str:
+    """What the cell is of an exercise: "question", "answer" or "solution"; "" for all others."""
+    return cell.metadata.get("gnet", {}).get("part", "")
+
+
+def stays(cell: NotebookNode) -> bool:
+    """Whether a cell, rid of its folded solutions, belongs into the hand-out."""
+    return part(cell) != "solution" and bool(cell.source) and not cell.source.startswith(BADGE)
+
+
+def without_folded(text: str, titles: tuple[str, ...]) -> str:
+    """The Markdown without the folded blocks whose title begins with one of the given words."""
+    return FOLDED.sub(lambda block: "" if block["title"].strip().startswith(titles) else block[0], text).strip("\n")
+
+
+def with_links_among(text: str, pages: set[str]) -> str:
+    """The Markdown with links to the given pages only; of the others the words stay."""
+    return PAGE_LINK.sub(lambda link: link[0] if link["page"] in pages else link["text"], text)
+
+
+def clear_outputs(notebook: NotebookNode) -> None:
+    """Take out what running the cells has left."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+            cell.metadata.pop("mystnb", None)  # describes the picture that is gone
+
+
+def hand_out(notebook: NotebookNode, pages: set[str], keep_outputs: bool = False, hide_answers: bool = False) -> NotebookNode:
+    """A copy of a chapter for students.
+
+    Args:
+        notebook: the chapter.
+        pages: file names of all chapters that are handed out; only links to these stay links.
+        keep_outputs: whether stored outputs stay.
+        hide_answers: whether the folded answers of puzzles are taken out, too.
+
+    Returns:
+        The copy without solutions.
+    """
+    titles = ("Solution", "Answer") if hide_answers else ("Solution",)
+    copied = copy.deepcopy(notebook)
+    for cell in copied.cells:
+        if cell.cell_type == "markdown":
+            cell.source = with_links_among(without_folded(cell.source, titles), pages)
+    copied.cells = [cell for cell in copied.cells if stays(cell)]
+    if not keep_outputs:
+        clear_outputs(copied)
+    return copied
+
+
+def write(paths: list[Path], out: Path, **options: bool) -> None:
+    """Write the hand-outs of the chapters, and the records that they read, into a folder.
+
+    Args:
+        paths: the chapters.
+        out: the folder; it is made, and must be empty if it is there.
+        options: as for `hand_out`.
+
+    Raises:
+        ValueError: if the folder is not empty: students' work may lie in it.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"OUT must be a new or an empty folder, because work may lie in it; {out} is not. Delete it or name another: OUT=folder")
+    out.mkdir(parents=True, exist_ok=True)
+    pages = {path.name for path in paths}
+    for path in paths:
+        copied = hand_out(nbformat.read(path, as_version=4), pages, **options)
+        (out / path.name).write_text(nbformat.writes(copied).rstrip("\n") + "\n", encoding="utf-8")
+    shutil.copytree(paths[0].parent / RECORDS, out / RECORDS)
+
+
+def main(arguments: list[str]) -> int:
+    """Hand out what the command line names; 1 when that is impossible."""
+    parser = argparse.ArgumentParser(description="Copy the book's notebooks for a class, without the solutions.")
+    parser.add_argument("chapters", nargs="*", help="such as 4, 5b or spot_the_bug; default: all")
+    parser.add_argument("--out", type=Path, default=OUT, help="a new folder; default: _handout")
+    parser.add_argument("--keep-outputs", action="store_true", help="leave the stored outputs in")
+    parser.add_argument("--hide-answers", action="store_true", help="take out the answers to the puzzles, too")
+    options = parser.parse_args(arguments)
+    try:
+        paths = chapters(options.chapters)
+        write(paths, options.out, keep_outputs=options.keep_outputs, hide_answers=options.hide_answers)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{len(paths)} notebooks without solutions: {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
