@@ -14,7 +14,7 @@ HTML := _build/html/index.html
 # The same in every run: hashing of strings, figures drawn without a screen.
 export PYTHONHASHSEED := 0
 .DEFAULT_GOAL := help
-.PHONY: help setup book test data refresh results serve repository handout clean
+.PHONY: help setup book test data browser refresh results serve repository handout clean
 
 help:  ## list the commands
 	@echo "GoogLeNet, from the Inside"
@@ -24,16 +24,17 @@ help:  ## list the commands
 
 setup: $(READY)  ## create .venv with everything the book and its tests need
 
+# An old Python cannot even read the tools, so the shell asks for its version.
+define CHECK_PYTHON
+@"$(1)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+  { echo "Python 3.11 or newer is needed, but '$(1) --version' says: $$("$(1)" --version 2>&1 | head -n 1). Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+endef
+
 # The mark is written last: an interrupted installation has none and is finished by the next run.
 $(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
-	  { echo "Python 3.11 or newer is needed, but '$(PYTHON)' is $$($(PYTHON) --version 2>/dev/null || echo 'not there'). Name another: make PYTHON=python3.12 ..."; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
-	  { echo "'$(PYTHON)' cannot make virtual environments. On Debian or Ubuntu: sudo apt install python3-venv"; exit 1; }
+	$(call CHECK_PYTHON,$(PYTHON))
 	@rm -f $(READY)
-	@$(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
-	@echo "Installing into $(VENV). The first time this takes some minutes: torch is large."
-	$(BIN)/python -m pip install --disable-pip-version-check -r requirements.txt -e .
+	@"$(PYTHON)" tools/set_up.py $(VENV) -r requirements.txt -e .
 	@touch $(READY)
 
 # Always from nothing: an incremental build hides the warnings of pages it does not read again.
@@ -46,13 +47,16 @@ book: $(READY)  ## build the book from nothing, warnings as errors
 # One thread a process: two workers with two threads each would fight for two cores, and the
 # chapters would take many times as long.
 test: export OMP_NUM_THREADS := 1
-test: data  ## run all tests, then execute all notebooks and compare
+test: data browser  ## run all tests, then execute all notebooks and compare
 	$(BIN)/python -m pytest --doctest-modules gnet_lib tests -n $(WORKERS) --dist loadfile
 	$(BIN)/python -m pytest --nbval --nbval-current-env book/ -n $(WORKERS) --dist loadscope \
 	  --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 data: $(READY)  ## find Fashion-MNIST, or download it
 	@$(BIN)/python tools/find_data.py
+
+browser: $(READY)
+	@$(BIN)/python tests/browser.py
 
 refresh: $(READY)  ## execute notebooks in place and tidy them (NOTEBOOK=book/...ipynb: only that one)
 	@$(BIN)/python tools/refresh.py $(NOTEBOOK)

@@ -10,6 +10,7 @@ The browser is Chromium or Chrome, as the system has it; nothing is downloaded.
 
 import os
 import shutil
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -120,3 +121,10 @@ class Visit:
     def close(self) -> None:
         """Close the window."""
         self.context.close()
+
+
+if __name__ == "__main__":  # `make test` asks first, so that nobody waits minutes for this answer
+    try:
+        find_browser()
+    except RuntimeError as error:
+        sys.exit(str(error))

@@ -1,7 +1,9 @@
-"""The tools behind `make refresh`, `make serve` and `make repository`."""
+"""The commands of the Makefile and the tools behind them, also where something stands in their way."""
 
 import copy
+import errno
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -9,10 +11,12 @@ import sys
 import time
 import urllib.request
 
+import find_data as find_data_tool
 import nbformat
 import pytest
 import refresh
 import repository
+import set_up
 from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from test_notebooks import sound_notebook
@@ -192,6 +196,14 @@ def test_data_names_a_wrong_folder_without_a_traceback(tmp_path):
     assert "GNET_DATA must name a folder" in done.stderr and "Traceback" not in done.stderr
 
 
+def test_data_that_is_nowhere_is_a_problem_with_three_ways_out(monkeypatch, capsys):
+    sample = type("Found", (), {"is_sample": True})
+    monkeypatch.setattr(find_data_tool, "load_fashion_mnist", lambda quiet: sample)
+    assert find_data_tool.main() == 1
+    said = capsys.readouterr().err
+    assert "apt install dataset-fashion-mnist" in said and "GNET_DATA" in said and "connection to the internet" in said
+
+
 # --- serve ----------------------------------------------------------------------------
 
 
@@ -228,3 +240,166 @@ def test_serve_says_that_a_port_is_taken():
         done = subprocess.run([sys.executable, str(ROOT / "tools/serve.py"), str(port)], capture_output=True, text=True, timeout=30)
     assert done.returncode == 1 and time.monotonic() - started < 30
     assert done.stderr.splitlines() == [f"Port {port} cannot be used (Address already in use). Try another: make serve PORT={port + 1}"]
+
+
+@pytest.mark.parametrize("port", ["http", "0", "70000", "-1", "80 81"])
+def test_serve_says_what_a_port_is(port):
+    done = subprocess.run([sys.executable, str(ROOT / "tools/serve.py"), port], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [f"PORT must be a number from 1 to 65535, for example 8000; got {port!r}"]
+
+
+# --- what a newcomer meets ------------------------------------------------------------
+
+# The environment's Python in the tests below: all it does is to answer for pip, with the
+# file `pip` beside it.
+FAKE_PYTHON = """#!/bin/sh
+case "$*" in "-m pip install"*) exec sh "$(dirname "$0")/pip" "$@" ;; esac
+"""
+PIP_WORKS = "echo Successfully installed torch"
+OFFLINE = "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError(...)': /simple/torch/"
+MISSING = "ERROR: No matching distribution found for torch==2.14.1"
+FULL = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"
+
+
+def write_script(path, text):
+    """A file that can be run."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o755)
+
+
+class Newcomer:
+    """A fresh copy of the project, in a folder with a space in its name, and `make` in it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        for name in ("Makefile", "requirements.txt", "pyproject.toml", "tools/set_up.py"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+
+    def pip(self, script):
+        """Give the project an environment whose pip does this."""
+        write_script(self.folder / ".venv/bin/python", FAKE_PYTHON)
+        write_script(self.folder / ".venv/bin/pip", script)
+
+    def make(self, *arguments, **environment):
+        command = ["make", "--no-print-directory", *(arguments or ("setup", f"PYTHON={sys.executable}"))]
+        return subprocess.run(command, cwd=self.folder, env={**os.environ, **environment}, capture_output=True, text=True)
+
+    def is_ready(self):
+        return (self.folder / ".venv/.ready").exists()
+
+
+@pytest.fixture
+def newcomer(tmp_path):
+    return Newcomer(tmp_path / "my course")
+
+
+def last_word(done):
+    """What the reader sees last, above make's own line."""
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    return [line for line in done.stderr.splitlines() if line and not line.startswith("make")][-1]
+
+
+def test_an_old_python_is_named(newcomer, tmp_path):
+    write_script(tmp_path / "old/python3", "#!/bin/sh\n[ \"$1\" = --version ] && { echo Python 3.8.18; exit; }\nexit 1\n")
+    done = newcomer.make("setup", PATH=f"{tmp_path / 'old'}:{os.environ['PATH']}")
+    assert last_word(done) == (
+        "Python 3.11 or newer is needed, but 'python3 --version' says: Python 3.8.18. Name another: make PYTHON=python3.12 ..."
+    )
+    newcomer.pip(PIP_WORKS)
+    assert newcomer.make().returncode == 0 and newcomer.is_ready()
+
+
+def test_a_python_that_is_not_there_is_named(newcomer):
+    done = newcomer.make("book", "PYTHON=python3.99")
+    assert re.search(r"Python 3\.11 or newer is needed, but 'python3\.99 --version' says: .*not found", last_word(done))
+
+
+@pytest.mark.parametrize(
+    "pip, advice",
+    [
+        (f'echo "{OFFLINE}" >&2; echo "{MISSING}" >&2; exit 1', r"There is no connection, or it broke: .* Check the network\. Then run the same command again"),
+        (f'echo "{FULL}" >&2; exit 1', r"The disk is full\. The environment needs up to 8 GB; [\d.]+ GB are free here and .* Then run the same command again"),
+        (f'echo "{MISSING}" >&2; exit 1', r"torch==2\.14\.1 cannot be had for Python 3\.\d+.* Try another Python, 3\.11 to 3\.13: make setup PYTHON="),
+        ("kill -9 $$", r"pip did not finish; .* Then run the same command again: .* begin anew: make clean"),
+        ("kill -2 $PPID; sleep 5; exit 1", r"Stopped\. Then run the same command again"),
+    ],
+    ids=["no network", "full disk", "no build", "killed", "Ctrl-C"],
+)
+def test_what_stops_pip_is_said_last_and_the_second_try_works(newcomer, pip, advice):
+    newcomer.pip(pip)
+    done = newcomer.make()
+    assert re.match(advice, last_word(done)), done.stderr
+    assert not newcomer.is_ready()
+    newcomer.pip(PIP_WORKS)
+    assert newcomer.make().returncode == 0 and newcomer.is_ready()
+    assert "Installing" not in newcomer.make().stdout, "what is ready is left alone"
+
+
+def test_pip_is_asked_for_the_pins_and_the_library(newcomer):
+    newcomer.pip('echo "$@"')
+    assert "-m pip install --disable-pip-version-check -r requirements.txt -e .\n" in newcomer.make().stdout
+
+
+def test_without_make_the_readme_names_the_same_commands():
+    without = (ROOT / "README.md").read_text(encoding="utf-8").partition("**No make?**")[2].partition("\n")[0]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("$(VENV)", ".venv").replace("$(BIN)", ".venv/bin").replace('"$(PYTHON)"', "python3")
+    commands = re.findall(r"`([^`]+)`", without)
+    assert len(commands) == 3 and all(re.sub(" tests$", "", command) in makefile for command in commands)
+
+
+@pytest.mark.parametrize("number, advice", [(errno.EROFS, "Nothing can be written here (Read-only file system)"), (errno.EACCES, "Nothing can be written here (Permission denied)"), (errno.ENOSPC, "The disk is full")])
+def test_a_folder_that_takes_no_files(monkeypatch, capsys, number, advice):
+    def refuse(dir):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(set_up.tempfile, "TemporaryFile", refuse)
+    assert set_up.main([".venv"]) == 1
+    assert capsys.readouterr().err.strip().startswith(advice)
+
+
+def test_little_room_is_said_before_the_long_wait(monkeypatch, capsys):
+    monkeypatch.setattr(set_up, "free_gb", lambda folder: 3.2)
+    set_up.check_folder()
+    assert capsys.readouterr().out == "Only 3.2 GB are free here. The environment needs up to 8 GB; going on all the same.\n"
+
+
+def test_python_without_ensurepip_is_named(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(set_up.importlib.util, "find_spec", lambda name: None)
+    assert set_up.main([str(tmp_path / "absent")]) == 1
+    assert "sudo apt install python3-venv" in capsys.readouterr().err
+
+
+def test_an_environment_that_cannot_be_made(monkeypatch, capsys, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert set_up.main([str(tmp_path / "file" / ".venv")]) == 1
+    assert "could not be made; the line above says why" in capsys.readouterr().err
+
+
+def test_a_half_made_environment_is_made_anew(tmp_path):
+    """Interrupted while pip was unpacked: pip is there, and does not run."""
+    folder = tmp_path / "my course" / ".venv"
+    wanted = ["--quiet", "--no-index", "pip"]  # has nothing to do, but must run
+    assert set_up.main([str(folder), *wanted]) == 0
+    (cli,) = folder.glob("lib/python3*/site-packages/pip/_internal/cli/main.py")
+    cli.unlink()
+    assert not set_up.works(folder / "bin/python")
+    assert set_up.main([str(folder), *wanted]) == 0
+    assert cli.exists() and set_up.works(folder / "bin/python")
+
+
+def test_serving_without_a_book_says_what_comes_first(newcomer):
+    done = newcomer.make("serve")
+    assert done.returncode != 0 and "There is no built book yet. Run first: make book" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "environment, advice",
+    [({"CHROMIUM": "/nowhere"}, "CHROMIUM must name a browser that can be run, but it is '/nowhere'"), ({"CHROMIUM": "", "PATH": ""}, "Install Chromium (Debian, Ubuntu: sudo apt install chromium)")],
+)
+def test_a_missing_browser_is_said_before_the_tests(environment, advice):
+    done = subprocess.run([sys.executable, str(ROOT / "tests/browser.py")], env={**os.environ, **environment}, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert advice in last_word(done) and len(done.stderr.splitlines()) == 1
