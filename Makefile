@@ -70,7 +70,8 @@ serve:  ## show the built book at http://127.0.0.1:8000 (PORT=...: another port)
 
 handout: $(READY)  ## copy the chapters for a class, without solutions (CHAPTERS="1 5b": only these)
 	@$(BIN)/python tools/hand_out.py $(CHAPTERS) $(if $(OUT),--out "$(OUT)") \
-	  $(if $(KEEP_OUTPUTS),--keep-outputs) $(if $(HIDE_ANSWERS),--hide-answers)
+	  $(if $(KEEP_OUTPUTS),--keep-outputs) $(if $(HIDE_ANSWERS),--hide-answers) \
+	  $(if $(GRADER),--grader $(GRADER))
 
 repository: $(READY)  ## write the public repository's address everywhere (REPO=owner/name)
 	@$(BIN)/python tools/repository.py $(REPO)

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from conftest import BOOK, ROOT
 from gnet_lib.data import SAMPLE_FOLDER
+from gnet_lib.exercises import checked
 
 PAGE = (BOOK / "teachers.md").read_text(encoding="utf-8")
 CHAPTERS = {path.name: nbformat.read(path, as_version=4) for path in sorted(BOOK.glob("*.ipynb"))}
@@ -106,9 +107,18 @@ def test_code_for_slides_runs(tmp_path, monkeypatch):
 
 def test_commands_take_the_named_choices():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    named = set(re.findall(r"\b([A-Z_]{3,})=", section("Handing out the notebooks")))
-    assert {"CHAPTERS", "OUT", "KEEP_OUTPUTS", "HIDE_ANSWERS"} <= named
+    named = set(re.findall(r"\b([A-Z_]{3,})=", section("Handing out the notebooks") + section("Grading")))
+    assert named == {"CHAPTERS", "OUT", "KEEP_OUTPUTS", "HIDE_ANSWERS", "GRADER"}
     assert all(f"$({name})" in makefile for name in named)
+
+
+def test_grading_is_told_as_it_is():
+    """The exercise in the text has a checker, and the line of homework gives a number."""
+    assert 'assert check("8.4", answer)' in section("Grading") and "8.4" in checked()
+    (code,) = re.findall(r"```python\n(.*?)```", section("Grading"), re.DOTALL)
+    exec(compile(code, "teachers.md", "exec"), {"answer": 14 * 14 * 24 * 7 * 7 * 480})
+    with pytest.raises(AssertionError):
+        exec(compile(code, "teachers.md", "exec"), {"answer": 0})
 
 
 def test_sizes_of_the_data():

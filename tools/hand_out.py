@@ -7,7 +7,8 @@
 `make handout` is the same in one command. Solutions are taken out, everything else stays:
 text, questions, answer cells. Outputs are cleared, so that students predict before they
 run; `--keep-outputs` leaves them. The answers to the puzzles of "Spot the bug" are part
-of that page's text and stay, unless `--hide-answers` is given.
+of that page's text and stay, unless `--hide-answers` is given. `--grader nbgrader` marks
+the exercises' cells for nbgrader, `--grader pytest` adds tests for submitted notebooks.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import graders
 import nbformat
 from nbformat import NotebookNode
 
@@ -106,12 +108,13 @@ def hand_out(notebook: NotebookNode, pages: set[str], keep_outputs: bool = False
     return copied
 
 
-def write(paths: list[Path], out: Path, **options: bool) -> None:
+def write(paths: list[Path], out: Path, grader: str | None = None, **options: bool) -> None:
     """Write the hand-outs of the chapters, and the records that they read, into a folder.
 
     Args:
         paths: the chapters.
         out: the folder; it is made, and must be empty if it is there.
+        grader: "nbgrader", "pytest" or None.
         options: as for `hand_out`.
 
     Raises:
@@ -123,8 +126,11 @@ def write(paths: list[Path], out: Path, **options: bool) -> None:
     pages = {path.name for path in paths}
     for path in paths:
         copied = hand_out(nbformat.read(path, as_version=4), pages, **options)
+        copied = graders.for_nbgrader(copied) if grader == "nbgrader" else copied
         (out / path.name).write_text(nbformat.writes(copied).rstrip("\n") + "\n", encoding="utf-8")
     shutil.copytree(paths[0].parent / RECORDS, out / RECORDS)
+    if grader == "pytest":
+        graders.add_pytest_file(out)
 
 
 def main(arguments: list[str]) -> int:
@@ -134,10 +140,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=OUT, help="a new folder; default: _handout")
     parser.add_argument("--keep-outputs", action="store_true", help="leave the stored outputs in")
     parser.add_argument("--hide-answers", action="store_true", help="take out the answers to the puzzles, too")
+    parser.add_argument("--grader", choices=("nbgrader", "pytest"), help="prepare the hand-outs for it")
     options = parser.parse_args(arguments)
     try:
         paths = chapters(options.chapters)
-        write(paths, options.out, keep_outputs=options.keep_outputs, hide_answers=options.hide_answers)
+        write(paths, options.out, options.grader, keep_outputs=options.keep_outputs, hide_answers=options.hide_answers)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
