@@ -79,7 +79,18 @@ class Cost:
 
 
 def total(costs: dict[str, Cost]) -> Cost:
-    """The sum of named costs."""
+    """The sum of named costs.
+
+    Args:
+        costs: name of a path, row or layer -> its cost.
+
+    Returns:
+        All of them together.
+
+    Example:
+        >>> total({"one": Cost(weights=9, biases=1), "two": Cost(weights=1, biases=1)})
+        Cost(weights=10, biases=2, multiply_adds=0, bias_additions=0)
+    """
     return sum(costs.values(), Cost())
 
 
@@ -97,6 +108,9 @@ def conv_cost(in_channels: int, out_channels: int, kernel_size: int, output_size
         out_channels: channels that go out.
         kernel_size: side of the kernel.
         output_size: height and width of the output map in pixels.
+
+    Returns:
+        The cost for one image.
 
     Raises:
         ValueError: if an argument is not a whole number of at least 1.
@@ -116,6 +130,16 @@ def conv_cost(in_channels: int, out_channels: int, kernel_size: int, output_size
 
 def linear_cost(in_features: int, out_features: int) -> Cost:
     """Cost of a linear layer with a bias.
+
+    Args:
+        in_features: values that come in.
+        out_features: values that go out.
+
+    Returns:
+        The cost for one image.
+
+    Raises:
+        ValueError: if an argument is not a whole number of at least 1.
 
     Example:
         >>> linear_cost(1024, 1000).parameters
@@ -162,6 +186,14 @@ def path_convolutions(
 ) -> dict[str, list[tuple[int, int, int]]]:
     """The convolutions of each path as (in_channels, out_channels, kernel_size), in order.
 
+    Args:
+        in_channels: channels of the module's input.
+        widths: the module's widths.
+        naive: whether to list those of the naive module.
+
+    Returns:
+        Path name -> its convolutions, from the input on.
+
     Example:
         >>> path_convolutions(192, InceptionWidths(64, 96, 128, 16, 32, 32))["3x3"]
         [(192, 96, 1), (96, 128, 3)]
@@ -182,7 +214,19 @@ def path_convolutions(
 
 
 def step_cost(step: Step, naive: bool = False) -> Cost:
-    """Cost of one row of a table at its place in the network."""
+    """Cost of one row of a table at its place in the network.
+
+    Args:
+        step: what ``walk`` or ``inception_steps`` gave.
+        naive: whether a module is counted as the naive one.
+
+    Returns:
+        The cost for one image; nothing for a pooling.
+
+    Example:
+        >>> step_cost(inception_steps()[0]).weights
+        163328
+    """
     row = step.row
     if isinstance(row, InceptionRow):
         return total(inception_cost(step.in_channels, row.widths, step.out_size, naive))
@@ -288,6 +332,11 @@ def torchinfo_layers(model: nn.Module, input_size: tuple[int, ...]) -> "pandas.D
     Raises:
         ValueError: if ``input_size`` is not a tuple of whole numbers of at least 1, or if
             the model has a layer with weights of a kind that is not counted here.
+
+    Example:
+        >>> layers = torchinfo_layers(nn.Conv2d(192, 128, 3, padding=1), (1, 192, 28, 28))
+        >>> layers[["kind", "weights", "biases", "multiply_adds"]].values.tolist()
+        [['Conv2d', 221184, 128, 173408256]]
     """
     import pandas
     import torchinfo
@@ -374,6 +423,9 @@ def torchinfo_cost(model: nn.Module, input_size: tuple[int, ...]) -> Cost:
         model: the network.
         input_size: shape of one batch, for instance ``(1, 3, 224, 224)``.
 
+    Returns:
+        The cost of one pass of this batch.
+
     Raises:
         ValueError: as ``torchinfo_layers`` does.
 
@@ -391,6 +443,12 @@ def torchinfo_cost(model: nn.Module, input_size: tuple[int, ...]) -> Cost:
 
 def readable(frame: "pandas.DataFrame") -> "pandas.DataFrame":
     """The table as text: whole numbers with thousands separators, others to three digits.
+
+    Args:
+        frame: a table of numbers and words.
+
+    Returns:
+        A table of the same shape and names, in which everything is text.
 
     Example:
         >>> import pandas
@@ -418,7 +476,17 @@ def compare_branches(
 ) -> "pandas.DataFrame":
     """Naive beside reduced, path by path, with a last line for the module.
 
-    Columns: parameters (with biases) and multiply-adds (of weights, one image) of both.
+    Args:
+        in_channels: channels of the modules' input.
+        widths: the widths of both modules.
+        size: height and width of the map in pixels.
+
+    Returns:
+        One row a path and one for the module; the columns are parameters (with biases) and
+        multiply-adds (of weights, one image) of both.
+
+    Raises:
+        ValueError: for a bad argument.
 
     Example:
         >>> from gnet_lib import WIDTHS
@@ -438,6 +506,21 @@ def compare_modules(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224) -> "
     Every naive module here receives the input that its reduced twin receives, so only
     the module itself differs. ``chain_naive`` says what happens when naive modules are
     stacked. The last line is the sum.
+
+    Args:
+        rows: the table of the network.
+        image_size: height and width of the image in pixels.
+
+    Returns:
+        One row a module and one for all; the columns are those of ``compare_branches``.
+
+    Raises:
+        ValueError: as ``walk`` does.
+
+    Example:
+        >>> every = compare_modules().loc["all"]
+        >>> int(every["naive parameters"]), int(every["reduced parameters"])
+        (23723664, 5849136)
     """
     steps = inception_steps(rows, image_size)
     naive = {step.row.name: step_cost(step, naive=True) for step in steps}
@@ -464,9 +547,17 @@ def _side_by_side(
 def chain_naive(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224) -> "pandas.DataFrame":
     """The modules of a table, naive and stacked: each receives what the one before puts out.
 
-    Columns: size of the map in pixels, channels in and out, parameters (with biases),
-    multiply-adds (of weights, one image). The last line is the sum over the modules,
-    without stem and classifier.
+    Args:
+        rows: the table of the network.
+        image_size: height and width of the image in pixels.
+
+    Returns:
+        One row a module, with its map size in pixels, channels in and out, parameters (with
+        biases) and multiply-adds (of weights, one image). The last row is the sum over the
+        modules, without stem and classifier.
+
+    Raises:
+        ValueError: as ``walk`` does.
 
     Example:
         >>> int(chain_naive().loc["5b", "out_channels"])
@@ -496,8 +587,15 @@ def chain_naive(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224) -> "pand
 def table_1() -> "pandas.DataFrame":
     """The paper's Table 1, printed beside computed, for the rows that have weights.
 
-    Columns: the printed parameters and operations as text, the weights without biases
-    (which the printed figures seem to count), and the multiply-adds of one 224x224 image.
+    Returns:
+        One row a row of the paper. The columns are the printed parameters and operations as
+        text, the weights without biases (which the printed figures seem to count), and the
+        multiply-adds of one 224x224 image.
+
+    Example:
+        >>> row = table_1().loc["3a"]
+        >>> row["printed parameters"], int(row["computed weights"])
+        ('159K', 163328)
     """
     import pandas
 
@@ -528,8 +626,15 @@ def latency_ms(model: nn.Module, batch: torch.Tensor, repeats: int = 20) -> floa
         batch: its input, on the same device as the model.
         repeats: number of timed passes.
 
+    Returns:
+        Milliseconds of the fastest pass.
+
     Raises:
         ValueError: if ``repeats`` is not a whole number of at least 1.
+
+    Example:
+        >>> latency_ms(nn.Linear(4, 2), torch.zeros(1, 4), repeats=3) > 0
+        True
     """
     repeats = require_positive_int("repeats", repeats)
     with one_thread(), evaluation_mode(model):

@@ -1,9 +1,9 @@
 """Fashion-MNIST: find it, check it, and hold it as tensors.
 
 The data set is four files in the IDX format, usually packed with gzip.
-`load_fashion_mnist` looks for them in this order:
+``load_fashion_mnist`` looks for them in this order:
 
-1. the folder given as `root`;
+1. the folder given as ``root``;
 2. the folder named by the environment variable GNET_DATA;
 3. this library's folder in the user's cache;
 4. the folder of the Debian package dataset-fashion-mnist;
@@ -47,6 +47,7 @@ CLASS_NAMES: tuple[str, ...] = (
     "Bag",
     "Ankle boot",
 )
+"""The ten classes; a label is a position in this tuple."""
 
 IMAGE_SIZE = 28
 
@@ -87,7 +88,12 @@ HOW_TO_GET_THE_DATA = (
 
 
 class CorruptDataError(ValueError):
-    """A data file is damaged or is not what its name says."""
+    """A data file is damaged or is not what its name says.
+
+    Example:
+        >>> issubclass(CorruptDataError, ValueError)
+        True
+    """
 
 
 # ---------------------------------------------------------------- image sets
@@ -99,8 +105,8 @@ class ImageSet:
 
     Args:
         images: (N, 1, 28, 28); uint8 with 0 for black as loaded, or float32
-            after `normalised`.
-        labels: (N,) int64, each a position in `CLASS_NAMES`.
+            after ``normalised``.
+        labels: (N,) int64, each a position in ``CLASS_NAMES``.
 
     Raises:
         ValueError: a shape, type, length or label does not fit.
@@ -146,7 +152,7 @@ class ImageSet:
             device: where to, for example "cuda" or "cpu".
 
         Returns:
-            An `ImageSet` whose images and labels are on `device`.
+            An ``ImageSet`` whose images and labels are on ``device``.
 
         Example:
             >>> import torch
@@ -193,7 +199,7 @@ class ImageSet:
             std: standard deviation on the same scale, above 0.
 
         Returns:
-            A new `ImageSet` with float32 images.
+            A new ``ImageSet`` with float32 images.
 
         Raises:
             ValueError: the set is already float32, or a number is not usable.
@@ -219,7 +225,7 @@ class ImageSet:
     def take(self, count: int, seed: int = 0) -> "ImageSet":
         """Return a random subset in which every class is equally frequent.
 
-        When `count` is not a multiple of ten, the first classes get one image
+        When ``count`` is not a multiple of ten, the first classes get one image
         more. The images keep the order they have in this set.
 
         Args:
@@ -227,10 +233,10 @@ class ImageSet:
             seed: the same seed gives the same images, on every device.
 
         Returns:
-            A new `ImageSet` with `count` images.
+            A new ``ImageSet`` with ``count`` images.
 
         Raises:
-            ValueError: `count` is out of range, or a class has too few images.
+            ValueError: ``count`` is out of range, or a class has too few images.
 
         Example:
             >>> import torch
@@ -243,18 +249,18 @@ class ImageSet:
         return self._select(self._balanced_choice(count, seed))
 
     def split(self, count: int, seed: int = 0) -> tuple["ImageSet", "ImageSet"]:
-        """Hold `count` images out, for example to validate a model.
+        """Hold ``count`` images out, for example to validate a model.
 
         Args:
             count: how many images to hold out, equally many of each class
-                (chosen as by `take`); fewer than the set has.
+                (chosen as by ``take``); fewer than the set has.
             seed: the same seed gives the same split.
 
         Returns:
             (rest, held out): every image of this set is in exactly one of them.
 
         Raises:
-            ValueError: `count` is out of range, or a class has too few images.
+            ValueError: ``count`` is out of range, or a class has too few images.
 
         Example:
             >>> import torch
@@ -272,7 +278,7 @@ class ImageSet:
         return ImageSet(self.images[is_chosen], self.labels[is_chosen])
 
     def _balanced_choice(self, count: int, seed: int) -> Tensor:
-        """Choose `count` images, equally many per class: a (N,) bool mask."""
+        """Choose ``count`` images, equally many per class: a (N,) bool mask."""
         generator = torch.Generator().manual_seed(seed)
         labels = self.labels.cpu()
         is_chosen = torch.zeros(len(labels), dtype=torch.bool)
@@ -299,13 +305,18 @@ class ImageSet:
 
 @dataclass(frozen=True, eq=False)
 class FashionMNIST:
-    """What `load_fashion_mnist` returns.
+    """What ``load_fashion_mnist`` returns.
 
     Args:
         train: the training images (60,000 in the real data set).
         test: the test images (10,000 in the real data set).
         origin: a sentence that says where the images come from.
         is_sample: True when these are only the few images bundled with the library.
+
+    Example:
+        >>> sample = load_sample()
+        >>> sample.train, sample.is_sample
+        (ImageSet(3,000 images, torch.uint8, on cpu), True)
     """
 
     train: ImageSet
@@ -372,7 +383,7 @@ def batches(
         An iterator over (images, labels).
 
     Raises:
-        ValueError: `batch_size` is below 1, or `drop_last` would leave no batch.
+        ValueError: ``batch_size`` is below 1, or ``drop_last`` would leave no batch.
 
     Example:
         >>> import torch
@@ -419,10 +430,10 @@ def shift_and_flip(
             same result. Without it torch's global generator is used.
 
     Returns:
-        A new tensor with the shape, type and device of `images`.
+        A new tensor with the shape, type and device of ``images``.
 
     Raises:
-        ValueError: `images` has not four dimensions, or `max_shift` does not fit.
+        ValueError: ``images`` has not four dimensions, or ``max_shift`` does not fit.
 
     Example:
         >>> import torch
@@ -487,8 +498,8 @@ def load_fashion_mnist(
 ) -> FashionMNIST:
     """Find Fashion-MNIST, check every file, and return it as tensors.
 
-    The search order stands at the top of this file. A folder may hold the four
-    files packed (.gz) or unpacked, directly or in `raw` or `FashionMNIST/raw`
+    The search order stands at the top of this room. A folder may hold the four
+    files packed (.gz) or unpacked, directly or in ``raw`` or ``FashionMNIST/raw``
     as torchvision leaves them. A damaged file is never used: in this library's
     own cache it is downloaded again, everywhere else it is an error.
 
@@ -503,7 +514,7 @@ def load_fashion_mnist(
         The training and the test images, with their origin.
 
     Raises:
-        ValueError: `root` or GNET_DATA names a folder without the data.
+        ValueError: ``root`` or GNET_DATA names a folder without the data.
         CorruptDataError: a file is damaged.
 
     Warns:
@@ -640,7 +651,7 @@ def _find_file(folder: Path, name: str) -> Path | None:
 
 
 def _folder_with_all_files(folder: Path) -> Path | None:
-    """Return `folder` or the sub-folder of it that has all four files."""
+    """Return ``folder`` or the sub-folder of it that has all four files."""
     for candidate in (folder, folder / "raw", folder / "FashionMNIST" / "raw"):
         if all(_find_file(candidate, name) for name in FULL_MD5):
             return candidate
@@ -694,7 +705,7 @@ def _read_image_set(folder: Path, part: str, place: _Place) -> ImageSet:
 def _corrupt(
     source: Path | str, expected: str, found: str, fix: str
 ) -> CorruptDataError:
-    """Make the error for a damaged file; `source` is its path or its address."""
+    """Make the error for a damaged file; ``source`` is its path or its address."""
     message = f"{source} is damaged: expected {expected}, found {found}. {fix}"
     return CorruptDataError(message.strip())
 

@@ -25,7 +25,16 @@ import gnet_lib as lib
 
 @dataclass(frozen=True)
 class Result:
-    """What ``check`` found: true in an ``assert`` or an ``if`` when the answer is right."""
+    """What ``check`` found: true in an ``assert`` or an ``if`` when the answer is right.
+
+    Args:
+        right: whether the answer is right.
+        message: the line that was printed.
+
+    Example:
+        >>> bool(Result(right=True, message="4.2: right."))
+        True
+    """
 
     right: bool
     message: str
@@ -74,6 +83,9 @@ def checked(chapter: str | None = None) -> dict[str, str]:
 
     Args:
         chapter: only those of this chapter, for instance ``"5b"``; all when left out.
+
+    Returns:
+        Number -> title, in the order of the book.
 
     Raises:
         ValueError: if no exercise of such a chapter has a check.

@@ -74,6 +74,14 @@ MEASURES = {
 def formula(measure: str, module: str, path: str) -> str:
     """How a number is computed from the settings, as text.
 
+    Args:
+        measure: ``"multiply-adds"``, ``"parameters"`` or ``"channels"``.
+        module: ``"naive"`` or ``"reduced"``.
+        path: ``"1x1"``, ``"3x3"``, ``"5x5"`` or ``"pool"``.
+
+    Returns:
+        The formula, in the names of the sliders.
+
     Example:
         >>> formula("multiply-adds", "naive", "3x3")
         'size * size * (3*3 * in_channels * c3x3)'
@@ -105,6 +113,9 @@ OWN = "own"  # what is chosen when the setting is none of the paper's
 
 def paper_settings() -> dict[str, dict[str, int]]:
     """The settings of the paper's nine modules at their places in the network.
+
+    Returns:
+        Module name -> name of a slider -> its number.
 
     Example:
         >>> paper_settings()["3a"]["in_channels"], paper_settings()["5b"]["size"]
@@ -153,9 +164,25 @@ def module_explorer(
 def explorer_chart(
     in_channels: int = 192, widths: InceptionWidths = WIDTHS["3a"], size: int = 28
 ) -> "altair.LayerChart":
-    """The explorer's chart by itself; arguments and errors are those of ``module_explorer``.
+    """The explorer's chart by itself.
 
     It belongs into the page that ``module_explorer`` makes: there its sliders have a place.
+
+    Args:
+        in_channels: channels of the module's input at the start.
+        widths: the widths at the start.
+        size: height and width of the map in pixels at the start.
+
+    Returns:
+        The chart.
+
+    Raises:
+        ModuleNotFoundError: if altair is not installed.
+        ValueError: for a bad argument.
+
+    Example:
+        >>> explorer_chart().to_dict()["background"]
+        'white'
     """
     start = _start(in_channels, widths, size)
     alt = _altair()

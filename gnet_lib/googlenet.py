@@ -44,7 +44,7 @@ MINI_ROWS: tuple[Row, ...] = (
     InceptionRow("4a", InceptionWidths(48, 48, 96, 16, 32, 32)),
     InceptionRow("4b", InceptionWidths(64, 64, 128, 16, 48, 48)),
 )
-"""A GoogLeNet for 28x28 images: a stem and four modules, two at 14x14 and two at 7x7."""
+"""A GoogLeNet for 28x28 images, made of a stem and four modules, two at 14x14 and two at 7x7."""
 
 
 def _for_small_images(row: Row) -> Row:
@@ -62,7 +62,17 @@ modules see maps of 14, 7 and 3 pixels and both auxiliary classifiers still fit.
 
 
 class GoogLeNetOutputs(NamedTuple):
-    """What GoogLeNet returns in training: three sets of logits, each (N, num_classes)."""
+    """What GoogLeNet returns in training: three sets of logits, each (N, num_classes).
+
+    Args:
+        logits: the network's own answer.
+        aux_4a: answer of the auxiliary classifier behind module 4a.
+        aux_4d: answer of the auxiliary classifier behind module 4d.
+
+    Example:
+        >>> GoogLeNetOutputs._fields
+        ('logits', 'aux_4a', 'aux_4d')
+    """
 
     logits: Tensor
     aux_4a: Tensor
@@ -76,13 +86,19 @@ class AuxiliaryHead(nn.Module):
         in_channels: channels of the map that it reads.
         size: height and width of that map, at least 5; 14 in the paper.
         num_classes: number of classes.
-        dropout: dropout in front of the last layer.
+        dropout: dropout in front of the last layer, at least 0 and below 1.
+        batch_norm: whether its convolution is followed by batch normalisation.
 
     Shape:
         (N, in_channels, size, size) -> logits (N, num_classes)
 
     Raises:
         ValueError: for a bad argument.
+
+    Example:
+        >>> head = AuxiliaryHead(in_channels=512, size=14, num_classes=1000)
+        >>> sum(parameter.numel() for parameter in head.parameters())
+        3188840
 
     Source: section 5: average pooling 5x5 with stride 3, 128 1x1 convolutions, a linear
     layer of 1024 units, dropout of 70 %, a linear layer.
@@ -114,6 +130,14 @@ class AuxiliaryHead(nn.Module):
         self.fc2 = nn.Linear(AUX_UNITS, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:  # (N, 512, 14, 14) behind 4a
+        """Classify from the maps in the middle of the network.
+
+        Args:
+            x: maps (N, in_channels, size, size).
+
+        Returns:
+            Logits (N, num_classes).
+        """
         x = self.conv(self.pool(x))  # (N, 128, 4, 4)
         x = self.relu(self.fc1(x.flatten(1)))  # (N, 1024)
         return self.fc2(self.dropout(x))  # (N, num_classes)
@@ -186,7 +210,18 @@ class GoogLeNet(nn.Module):
         self.fc = nn.Linear(steps[-1].out_channels, num_classes)
 
     def forward(self, images: Tensor) -> Union[Tensor, GoogLeNetOutputs]:
-        """Classify a batch of images (N, in_channels, H, W)."""
+        """Classify a batch of images.
+
+        Args:
+            images: (N, in_channels, H, W).
+
+        Returns:
+            Logits (N, num_classes); in training with auxiliary classifiers
+            ``GoogLeNetOutputs``.
+
+        Raises:
+            ValueError: for images of another shape, or too small.
+        """
         self._require_images(images)
         aux_logits = []
         x = images  # (N, 3, 224, 224)
@@ -224,6 +259,13 @@ class GoogLeNet(nn.Module):
         paths of a module are concatenated in reverse. Its pooling is padded by 1 and
         rounds down, which gives the same sizes at 224x224.
 
+        Args:
+            in_channels: channels of the images.
+            num_classes: number of classes.
+
+        Returns:
+            The network, with fresh weights.
+
         Example:
             >>> model = GoogLeNet.from_notes(num_classes=1000, in_channels=3)
             >>> sum(parameter.numel() for parameter in model.parameters())
@@ -256,6 +298,14 @@ class MiniGoogLeNet(GoogLeNet):
 
     Shape:
         images (N, in_channels, 28, 28) -> logits (N, num_classes)
+
+    Raises:
+        ValueError: for a bad argument, an image too small, or a batch of another shape.
+
+    Example:
+        >>> model = MiniGoogLeNet()
+        >>> sum(parameter.numel() for parameter in model.parameters())
+        240618
     """
 
     def __init__(
@@ -280,7 +330,18 @@ class MiniGoogLeNet(GoogLeNet):
 
     @classmethod
     def from_notes(cls, in_channels: int = 1, num_classes: int = 10) -> GoogLeNet:
-        """There is no such network: the notes describe the large one only."""
+        """There is no such network: the notes describe the large one only.
+
+        Args:
+            in_channels: not used.
+            num_classes: not used.
+
+        Returns:
+            Nothing.
+
+        Raises:
+            ValueError: always.
+        """
         raise ValueError(
             "from_notes must be called as GoogLeNet.from_notes(), but it was called on "
             f"{cls.__name__}: the notes describe no small network"

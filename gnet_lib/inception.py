@@ -44,6 +44,10 @@ def conv_unit(
         stride: step between neighbouring outputs.
         batch_norm: whether to normalise before the ReLU.
 
+    Returns:
+        The layers ``conv``, ``norm`` (with ``batch_norm``) and ``relu``:
+        (N, in_channels, H, W) -> (N, out_channels, H / stride, W / stride), rounded up.
+
     Raises:
         ValueError: if a number is not a whole number of at least 1, or the kernel is even.
 
@@ -109,6 +113,17 @@ class FourPaths(nn.Module):
 
     The two kinds below build ``branches`` (the four paths by name) and say how many
     ``out_channels`` come out.
+
+    Args:
+        in_channels: channels of the input.
+        widths: the module's widths.
+
+    Raises:
+        ValueError: for a bad argument.
+
+    Example:
+        >>> FourPaths.concat_order
+        ('1x1', '3x3', '5x5', 'pool')
     """
 
     concat_order = BRANCHES
@@ -120,6 +135,17 @@ class FourPaths(nn.Module):
         self.widths = widths
 
     def forward(self, x: Tensor) -> Tensor:  # (N, in_channels, H, W)
+        """Send one batch through the four paths.
+
+        Args:
+            x: maps (N, in_channels, H, W).
+
+        Returns:
+            Maps (N, out_channels, H, W), path by path in the order of ``concat_order``.
+
+        Raises:
+            ValueError: if ``x`` is no tensor of that shape.
+        """
         require_maps(x, self.in_channels)
         outputs = [self.branches[name](x) for name in self.concat_order]  # each (N, c, H, W)
         return concatenate(outputs)  # (N, out_channels, H, W)
@@ -215,6 +241,22 @@ class LinearInception(Inception):
     ReLU only the first of the two is left, at the same parameters and multiply-adds. The
     projection behind the pooling keeps its ReLU, because it ends a path.
 
+    Args:
+        in_channels: channels of the input.
+        widths: the module's six widths.
+        batch_norm: whether every convolution is followed by batch normalisation.
+
+    Shape:
+        (N, in_channels, H, W) -> (N, out_channels, H, W), as in ``Inception``.
+
+    Raises:
+        ValueError: for a bad argument, or an input of another shape.
+
+    Example:
+        >>> module = LinearInception(192, InceptionWidths(64, 96, 128, 16, 32, 32))
+        >>> module.branches["3x3"].reduce.relu
+        Identity()
+
     Source: our own variation; in the paper every convolution has a ReLU (section 5).
     """
 
@@ -228,6 +270,18 @@ class NotesInception(Inception):
     """The same module with the paths concatenated in the notes' order: pool, 5x5, 3x3, 1x1.
 
     Any fixed order works, since the next layer learns which channel is which.
+
+    Args:
+        in_channels: channels of the input.
+        widths: the module's six widths.
+        batch_norm: whether every convolution is followed by batch normalisation.
+
+    Shape:
+        (N, in_channels, H, W) -> (N, out_channels, H, W), as in ``Inception``.
+
+    Example:
+        >>> NotesInception.concat_order
+        ('pool', '5x5', '3x3', '1x1')
     """
 
     concat_order = tuple(reversed(BRANCHES))

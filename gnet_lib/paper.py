@@ -68,11 +68,18 @@ class InceptionWidths:
 
     @property
     def out_channels(self) -> int:
-        """Channels that leave the reduced module: its four paths side by side."""
+        """Channels that leave the reduced module, whose four paths stand side by side."""
         return self.c1x1 + self.c3x3 + self.c5x5 + self.pool_proj
 
     def naive_out_channels(self, in_channels: int) -> int:
-        """Channels that leave the naive module: its pool path passes on every input channel."""
+        """Channels that leave the naive module: its pool path passes on every input channel.
+
+        Args:
+            in_channels: channels of the module's input.
+
+        Returns:
+            ``c1x1 + c3x3 + c5x5 + in_channels``.
+        """
         return self.c1x1 + self.c3x3 + self.c5x5 + in_channels
 
 
@@ -87,7 +94,19 @@ def require_widths(widths: InceptionWidths) -> None:
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution outside the modules; ``reduce`` is the 1x1 convolution in front, if any."""
+    """One convolution of the stem.
+
+    Args:
+        name: the row's name, for instance ``"conv1"``.
+        kernel_size: side of the square kernel, in pixels.
+        stride: step between neighbouring outputs, in pixels.
+        out_channels: channels that go out.
+        reduce: channels of a 1x1 convolution in front; None where there is none.
+
+    Example:
+        >>> Convolution("conv1", kernel_size=7, stride=2, out_channels=64).output_size(224)
+        112
+    """
 
     name: str
     kernel_size: int
@@ -96,6 +115,14 @@ class Convolution:
     reduce: int | None = None
 
     def output_size(self, size: int) -> int:
+        """Side of the map that goes out.
+
+        Args:
+            size: side of the map that comes in, in pixels.
+
+        Returns:
+            Pixels a side.
+        """
         # Padding of half the kernel: only the stride makes the map smaller.
         padding = self.kernel_size // 2
         return (size + 2 * padding - self.kernel_size) // self.stride + 1
@@ -108,6 +135,17 @@ class MaxPool:
     The paper gives kernel, stride and output size only. Rounding up without padding
     (``ceil_mode``) is one way to get 112 -> 56 -> 28 -> 14 -> 7, padding by 1 and
     rounding down is another; the notes use the second.
+
+    Args:
+        name: the row's name, for instance ``"pool1"``.
+        kernel_size: side of the window, in pixels.
+        stride: step between neighbouring windows, in pixels.
+        padding: pixels added at each edge.
+        ceil_mode: whether a window that reaches over the edge still counts.
+
+    Example:
+        >>> MaxPool("pool1").output_size(112)
+        56
     """
 
     name: str
@@ -117,6 +155,14 @@ class MaxPool:
     ceil_mode: bool = True
 
     def output_size(self, size: int) -> int:
+        """Side of the map that goes out.
+
+        Args:
+            size: side of the map that comes in, in pixels.
+
+        Returns:
+            Pixels a side; below 1 where nothing of the map is left.
+        """
         span = size + 2 * self.padding - self.kernel_size
         if self.ceil_mode:
             return -(-span // self.stride) + 1
@@ -125,12 +171,29 @@ class MaxPool:
 
 @dataclass(frozen=True)
 class InceptionRow:
-    """One Inception module; it keeps the size of the map."""
+    """One Inception module; it keeps the size of the map.
+
+    Args:
+        name: the row's name, for instance ``"3a"``.
+        widths: the module's six widths.
+
+    Example:
+        >>> InceptionRow("3a", InceptionWidths(64, 96, 128, 16, 32, 32)).output_size(28)
+        28
+    """
 
     name: str
     widths: InceptionWidths
 
     def output_size(self, size: int) -> int:
+        """Side of the map that goes out: that of the map that comes in.
+
+        Args:
+            size: side of the map that comes in, in pixels.
+
+        Returns:
+            The same number.
+        """
         return size
 
 
@@ -172,17 +235,39 @@ AUX_CHANNELS, AUX_UNITS, AUX_DROPOUT, AUX_WEIGHT = 128, 1024, 0.7, 0.3
 """1x1 convolutions, hidden units, dropout and loss weight of an auxiliary classifier (section 5)."""
 
 AUX_POOL, AUX_STRIDE = 5, 3
-"""Kernel size and stride of an auxiliary classifier's average pooling (section 5)."""
+"""Side of the window of an auxiliary classifier's average pooling, and its stride (section 5)."""
 
 
 def aux_pooled_size(size: int) -> int:
-    """Side of the map behind an auxiliary classifier's pooling: 14 -> 4."""
+    """Side of the map behind an auxiliary classifier's pooling.
+
+    Args:
+        size: side of the map in front of it, in pixels; at least ``AUX_POOL``.
+
+    Returns:
+        Pixels a side.
+
+    Example:
+        >>> aux_pooled_size(14)
+        4
+    """
     return (size - AUX_POOL) // AUX_STRIDE + 1
 
 
-
 class Printed(NamedTuple):
-    """What the paper prints about one row: output size and channels, depth, parameters, operations."""
+    """What the paper prints about one row, quoted as printed.
+
+    Args:
+        size: side of the output map, in pixels.
+        channels: channels of the output.
+        depth: layers with weights along the row.
+        parameters: their number as text, for instance ``"159K"``; empty where none stands.
+        operations: their number as text, for instance ``"128M"``.
+
+    Example:
+        >>> PRINTED["3a"].parameters, PRINTED["3a"].operations
+        ('159K', '128M')
+    """
 
     size: int
     channels: int
@@ -224,7 +309,7 @@ def _as_in_the_notes(row: Row) -> Row:
 
 
 NOTES_ROWS: tuple[Row, ...] = tuple(_as_in_the_notes(row) for row in TABLE_1)
-"""The rows as the notes build them: no 1x1 reduce in the stem, padded pooling."""
+"""The rows as the notes build them, without the 1x1 in the stem and with padded pooling."""
 
 
 def scale_rows(rows: tuple[Row, ...], factor: float) -> tuple[Row, ...]:
@@ -236,6 +321,9 @@ def scale_rows(rows: tuple[Row, ...], factor: float) -> tuple[Row, ...]:
     Args:
         rows: for instance ``TABLE_1``.
         factor: what to multiply every width by, above 0.
+
+    Returns:
+        As many rows, with the same names.
 
     Raises:
         ValueError: for a factor that is not a finite number above 0.
@@ -261,7 +349,20 @@ def scale_rows(rows: tuple[Row, ...], factor: float) -> tuple[Row, ...]:
 
 
 class Step(NamedTuple):
-    """One row at its place in a network: what goes in and what comes out."""
+    """One row at its place in a network: what goes in and what comes out.
+
+    Args:
+        row: the row of the table.
+        in_channels: channels that come in.
+        in_size: side of the map that comes in, in pixels.
+        out_channels: channels that go out.
+        out_size: side of the map that goes out, in pixels.
+
+    Example:
+        >>> step = next(walk(TABLE_1))
+        >>> step.in_channels, step.in_size, step.out_channels, step.out_size
+        (3, 224, 64, 112)
+    """
 
     row: Row
     in_channels: int
@@ -313,7 +414,18 @@ def walk(
 def inception_steps(
     rows: tuple[Row, ...] = TABLE_1, image_size: int = 224, naive: bool = False
 ) -> list[Step]:
-    """The Inception modules of a table at their places; the arguments are those of ``walk``.
+    """The Inception modules of a table at their places.
+
+    Args:
+        rows: the table of the network.
+        image_size: height and width of the image in pixels.
+        naive: whether the modules are naive, so that their pool path widens every one.
+
+    Returns:
+        One ``Step`` a module, in the order of the table.
+
+    Raises:
+        ValueError: as ``walk`` does.
 
     Example:
         >>> [(step.row.name, step.in_channels) for step in inception_steps()][:3]
@@ -333,6 +445,14 @@ def _out_channels(row: Row, in_channels: int, naive: bool) -> int:
 
 def smallest_image_size(rows: tuple[Row, ...], upto: str | None = None, at_least: int = 1) -> int:
     """The smallest square image of which ``at_least`` pixels a side are left after row ``upto``.
+
+    Args:
+        rows: the table of the network.
+        upto: name of the row to look behind; None is the last one.
+        at_least: pixels a side that must be left there.
+
+    Returns:
+        Pixels a side.
 
     Raises:
         ValueError: if no row is called ``upto``.

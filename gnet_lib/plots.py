@@ -74,12 +74,18 @@ STYLE = {
 def show(figure: Figure, image_format: str = "svg") -> None:
     """Display a figure in a notebook, as SVG (drawings) or PNG (photographs).
 
+    Outside of a notebook the content is printed, which is long.
+
     Args:
         figure: what a function of this room returned.
         image_format: ``"svg"`` or ``"png"``.
 
     Raises:
         ValueError: for another format.
+
+    Example:
+        >>> show(break_even_dots())  # doctest: +ELLIPSIS
+        {'image/svg+xml': '<?xml ... 'text/plain': "Figure: The paper's 18 reductions ...
     """
     from IPython.display import display
 
@@ -94,12 +100,34 @@ def show(figure: Figure, image_format: str = "svg") -> None:
 
 
 def svg_bytes(figure: Figure) -> bytes:
-    """A figure as the content of an SVG file; the same figure gives the same bytes."""
+    """A figure as the content of an SVG file; the same figure gives the same bytes.
+
+    Args:
+        figure: what a function of this room returned.
+
+    Returns:
+        What to write into a file whose name ends in .svg.
+
+    Example:
+        >>> svg_bytes(break_even_dots())[:5]
+        b'<?xml'
+    """
     return _rendered(figure, "svg", metadata={"Date": None})
 
 
 def png_bytes(figure: Figure) -> bytes:
-    """A figure as the content of a PNG file."""
+    """A figure as the content of a PNG file.
+
+    Args:
+        figure: what a function of this room returned.
+
+    Returns:
+        What to write into a file whose name ends in .png.
+
+    Example:
+        >>> png_bytes(break_even_dots())[1:4]
+        b'PNG'
+    """
     return _rendered(figure, "png", dpi=110)
 
 
@@ -115,7 +143,19 @@ def _rendered(figure: Figure, image_format: str, **options) -> bytes:
 
 
 def alt_text(figure: Figure) -> str:
-    """The sentence that says what a figure of this room shows."""
+    """The sentence that says what a figure of this room shows.
+
+    Args:
+        figure: what a function of this room returned.
+
+    Returns:
+        The sentence, for those who cannot see the picture.
+
+    Example:
+        >>> from gnet_lib import WIDTHS
+        >>> alt_text(inception_diagram(192, WIDTHS["3a"], reveal=False))
+        'The reduced Inception module: 192 channels enter four parallel paths, whose outputs are concatenated.'
+    """
     return figure.get_label()
 
 
@@ -161,6 +201,18 @@ def inception_diagram(
         widths: the module's widths.
         naive: whether to draw the naive module.
         reveal: whether to show the output channels; without it, a reader can predict them.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: for a bad argument.
+
+    Example:
+        >>> from gnet_lib import WIDTHS
+        >>> figure = inception_diagram(192, WIDTHS["3a"])
+        >>> alt_text(figure).split("; ")[1]
+        'concatenated they are 256 channels.'
     """
     figure, axes = _new_figure(3.2)
     axes.set_xlim(0, 10)
@@ -189,7 +241,24 @@ def inception_diagram(
 
 
 def path_outputs(in_channels: int, widths: InceptionWidths, naive: bool = False) -> dict[str, int]:
-    """Channels that each path of a module puts out."""
+    """Channels that each path of a module puts out.
+
+    Args:
+        in_channels: channels of the module's input.
+        widths: the module's widths.
+        naive: whether the module is the naive one.
+
+    Returns:
+        Path name -> channels, in the order 1x1, 3x3, 5x5, pool.
+
+    Raises:
+        ValueError: for a bad argument.
+
+    Example:
+        >>> from gnet_lib import WIDTHS
+        >>> path_outputs(192, WIDTHS["3a"])
+        {'1x1': 64, '3x3': 128, '5x5': 32, 'pool': 32}
+    """
     in_channels = require_positive_int("in_channels", in_channels)
     require_widths(widths)
     pool = in_channels if naive else widths.pool_proj
@@ -279,6 +348,13 @@ def network_diagram(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224, aux:
         image_size: height and width of the image in pixels.
         aux: whether to mark where the auxiliary classifiers read: behind 4a and 4d, as far
             as the table has them.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> alt_text(network_diagram()).split(', ')[0]
+        'The network row by row: 9 Inception modules behind a stem'
     """
     figure, axes = _new_figure(2.9)
     axes.axis("off")
@@ -330,7 +406,22 @@ def _naive_and_reduced_legend(axes: "Axes", **where) -> None:
 
 
 def branch_cost_bars(in_channels: int, widths: InceptionWidths, size: int) -> Figure:
-    """Multiply-adds of each path, naive above reduced, on one scale."""
+    """Multiply-adds of each path, naive above reduced, on one scale.
+
+    Args:
+        in_channels: channels of the module's input.
+        widths: the module's widths.
+        size: height and width of the map in pixels.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> from gnet_lib import WIDTHS
+        >>> figure = branch_cost_bars(192, WIDTHS["3a"], size=28)
+        >>> alt_text(figure).split("; ")[1]
+        '3x3 173 M against 101 M'
+    """
     figure, axes = _new_figure(2.7)
     naive = cost.inception_cost(in_channels, widths, size, naive=True)
     reduced = cost.inception_cost(in_channels, widths, size)
@@ -352,7 +443,15 @@ def branch_cost_bars(in_channels: int, widths: InceptionWidths, size: int) -> Fi
 
 
 def module_cost_bars() -> Figure:
-    """Multiply-adds of the paper's nine modules, naive beside reduced, on one scale."""
+    """Multiply-adds of the paper's nine modules, naive beside reduced, on one scale.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> alt_text(module_cost_bars()).split(':')[0]
+        'Multiply-adds of the nine modules'
+    """
     figure, axes = _new_figure(2.9)
     frame = cost.compare_modules().drop(index="all")
     naive, reduced = frame["naive multiply-adds"], frame["reduced multiply-adds"]
@@ -376,7 +475,15 @@ def module_cost_bars() -> Figure:
 
 
 def channel_growth() -> Figure:
-    """Channels after each module: stacked naive modules against the paper's network."""
+    """Channels after each module: stacked naive modules against the paper's network.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> alt_text(channel_growth()).split(":")[0]
+        'Channels after each of nine stacked modules'
+    """
     figure, axes = _new_figure(2.7)
     naive = cost.chain_naive().drop(index="all")["out_channels"]
     steps = inception_steps()
@@ -400,6 +507,18 @@ def reduction_lines(in_channels: int, widths: InceptionWidths) -> Figure:
 
     Weights are multiply-adds for one pixel. The width of the table and the break-even with
     the direct path are marked.
+
+    Args:
+        in_channels: channels of the module's input.
+        widths: the module's widths.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> from gnet_lib import WIDTHS
+        >>> alt_text(reduction_lines(192, WIDTHS["3a"])).split(": ")[1]
+        '3x3 chosen 96, break-even 164.6; 5x5 chosen 16, break-even 154.8.'
     """
     figure, axes = _new_figure(2.9)
     sentences = []
@@ -435,6 +554,13 @@ def break_even_dots() -> Figure:
     """The paper's eighteen reductions, each with the width at which it would cost nothing.
 
     The horizontal axis is the width of the reduction as a share of the input channels.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> alt_text(break_even_dots()).split(' and ')[0]
+        "The paper's 18 reductions"
     """
     figure, panels = _new_figure(3.2, columns=2, sharey=True)
     steps = inception_steps()
@@ -474,7 +600,15 @@ def _reduction_shares(step: Step, name: str) -> tuple[float, float]:
 
 
 def network_cost_bars() -> Figure:
-    """Where GoogLeNet's multiply-adds and parameters go: by row, the modules by path."""
+    """Where GoogLeNet's multiply-adds and parameters go: by row, the modules by path.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> alt_text(network_cost_bars()).split('. ')[0]
+        'Multiply-adds and parameters of GoogLeNet by row'
+    """
     figure, (left, right) = _new_figure(3.8, columns=2, sharey=True)
     parts = _cost_parts()
     for axes, measure in ((left, "multiply_adds"), (right, "parameters")):
@@ -523,6 +657,13 @@ def printed_against_computed() -> Figure:
 
     Parameters are compared as weights without biases in thousands of 1,024, operations as
     multiply-adds in millions. Rows beyond the axis are named at its edge.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> alt_text(printed_against_computed()).split(':')[0]
+        'Printed over computed counts of the 12 rows of Table 1'
     """
     figure, axes = _new_figure(3.3)
     low, high = 0.9, 1.07
@@ -565,6 +706,16 @@ def latency_bars(times: "pandas.DataFrame") -> Figure:
     Args:
         times: one row a module, with the columns ``naive``, ``reduced`` and ``pooling``
             (milliseconds) and ``counted`` (naive over reduced multiply-adds).
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> import pandas
+        >>> columns = ["naive", "reduced", "pooling", "counted"]
+        >>> times = pandas.DataFrame([[9.0, 4.0, 1.0, 2.4]], index=["3a"], columns=columns)
+        >>> alt_text(latency_bars(times)).split(", ")[0]
+        'Measured time of one forward pass'
     """
     figure, axes = _new_figure(3.1)
     for position, row in enumerate(times.itertuples()):
@@ -597,6 +748,18 @@ def roofline(machine: "Machine", points: "pandas.DataFrame") -> Figure:
         machine: its two limits.
         points: columns ``module``, ``kind`` (naive or reduced), ``intensity`` (operations
             a byte), ``whole`` and ``without pooling`` (operations a second).
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> import pandas
+        >>> from gnet_lib import Machine
+        >>> columns = ["module", "kind", "intensity", "whole", "without pooling"]
+        >>> points = pandas.DataFrame([["3a", "reduced", 35.0, 4e10, 6e10]], columns=columns)
+        >>> figure = roofline(Machine(operations=1e11, bandwidth=1e10), points)
+        >>> alt_text(figure).split(", ")[0]
+        'Roofline of this machine with 1 modules'
     """
     figure, axes = _new_figure(3.4)
     grid = [1.2**step for step in range(30)]
@@ -637,9 +800,17 @@ def image_grid(images: "Tensor", titles: list[str], columns: int = 10) -> Figure
         titles: N titles, of one or two lines.
         columns: pictures in a row.
 
+    Returns:
+        The figure.
+
     Raises:
         ValueError: if there are no images, not as many titles as images, or ``columns`` is
             not a whole number of at least 1.
+
+    Example:
+        >>> import torch
+        >>> alt_text(image_grid(torch.rand(2, 1, 28, 28), titles=["a bag", "a coat"]))
+        '2 images: a bag, a coat.'
     """
     columns = require_positive_int("columns", columns)
     if len(images) == 0:
@@ -662,6 +833,16 @@ def learning_curves(histories: dict[str, "History"]) -> Figure:
 
     Args:
         histories: name -> what ``fit`` returned. A name with "naive" in it is drawn outlined.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> from gnet_lib import History
+        >>> row = dict.fromkeys(History.COLUMNS, 0.5) | {"epoch": 1}
+        >>> histories = {"naive": History([row]), "reduced": History([row])}
+        >>> alt_text(learning_curves(histories)).split(":")[0]
+        'Learning curves of naive and reduced'
     """
     figure, (left, right) = _new_figure(2.9, columns=2, sharey=True)
     for name, history in histories.items():
@@ -703,8 +884,16 @@ def accuracy_curves(
         across: ``"seconds"`` (drawn on a logarithmic axis) or ``"epoch"``.
         highlight: the name that is drawn in colour.
 
+    Returns:
+        The figure.
+
     Raises:
         ValueError: for another ``across``, or a run without rows.
+
+    Example:
+        >>> rows = [{"seconds": 1.0, "accuracy": 0.7}, {"seconds": 2.0, "accuracy": 0.8}]
+        >>> alt_text(accuracy_curves({"ours": [rows]}, levels={"a linear model": 0.84}))
+        'Test accuracy by seconds of training: ours ends with 80.0% at seconds 2.'
     """
     if across not in ("seconds", "epoch"):
         raise ValueError(f"across must be 'seconds' or 'epoch', but it is {across!r}")
@@ -746,8 +935,17 @@ def change_dots(accuracies: "pandas.Series", by_chance: list[float]) -> Figure:
         by_chance: accuracies of runs that changed nothing but the seed; the band between
             the lowest and the highest of them is grey.
 
+    Returns:
+        The figure.
+
     Raises:
         ValueError: if ``by_chance`` has fewer than two accuracies.
+
+    Example:
+        >>> import pandas
+        >>> figure = change_dots(pandas.Series({"no shifts": 0.90}), by_chance=[0.91, 0.92])
+        >>> alt_text(figure).split('. ')[0]
+        'Accuracy after 1 single changes'
     """
     if len(by_chance) < 2:
         raise ValueError(f"by_chance must hold at least two accuracies, but it holds {len(by_chance)}")
@@ -782,8 +980,16 @@ def row_lines(panels: dict[str, dict[str, dict[str, float]]], quantity: str) -> 
             outlined, the second filled, others are plain.
         quantity: what is shown, the label of the vertical axis.
 
+    Returns:
+        The figure.
+
     Raises:
         ValueError: if there is no panel, or a value is not above 0.
+
+    Example:
+        >>> norms = {"conv1": 0.001, "3a": 0.1}
+        >>> alt_text(row_lines({"He": {"without heads": norms}}, quantity="gradient"))
+        'By row of the network, gradient. He, without heads: 1e-03 at conv1, 1e-01 at 3a.'
     """
     if not panels:
         raise ValueError("panels must be at least one, but there are none")
@@ -835,6 +1041,16 @@ def start_dots(runs: "pandas.DataFrame", chance: float, started: float) -> Figur
             and ``accuracy`` from 0 to 1.
         chance: the accuracy of guessing, from 0 to 1.
         started: the accuracy above which a run counts as started, from 0 to 1.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> import pandas
+        >>> run = {"start": "he", "learning_rate": 0.1, "heads": True, "accuracy": 0.8}
+        >>> runs = pandas.DataFrame([run, run | {"heads": False}])
+        >>> alt_text(start_dots(runs, chance=0.1, started=0.3)).split(": ")[1]
+        'he 1 of 1 without heads and 1 of 1 with them.'
     """
     starts, rates = list(dict.fromkeys(runs["start"])), sorted(set(runs["learning_rate"]))
     figure, grid = _new_figure(3.0, columns=len(starts), sharey=True, squeeze=False)
@@ -873,6 +1089,15 @@ def drift_lines(differences: "pandas.DataFrame") -> Figure:
         differences: one column a run, one row a step (the index is the step's number); each
             value is the run's distance from the reference as a share of it. The axis is
             logarithmic, so a distance of 0 is not drawn.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> import pandas
+        >>> runs = {"a second run": [0.0, 0.0], "a GPU": [0.0001, 0.01]}
+        >>> alt_text(drift_lines(pandas.DataFrame(runs))).split(": ")[1]
+        'a second run no difference; a GPU from 1e-04 to 5e-03.'
     """
     figure, axes = _new_figure(3.6)
     looks = itertools.product((PLAIN, INK, SOFT), ("-", ":"))
@@ -911,6 +1136,16 @@ def rate_search(search: "pandas.DataFrame", highest: float = 1.0) -> Figure:
     Args:
         search: columns ``network`` (of ``NETWORK_MARKS``), ``learning_rate``, ``loss``.
         highest: runs with a larger loss are named above the axes and not drawn.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> import pandas
+        >>> run = {"network": "naive", "learning_rate": 0.1, "loss": 0.30}
+        >>> runs = [run, run | {"learning_rate": 0.2, "loss": 0.27}]
+        >>> alt_text(rate_search(pandas.DataFrame(runs))).split(": ")[1]
+        'naive 0.2.'
     """
     failed = search[search["loss"] > highest]
     search = search[search["loss"] <= highest]
@@ -943,6 +1178,16 @@ def comparison_dots(runs: "pandas.DataFrame") -> Figure:
     Args:
         runs: columns ``comparison``, ``network`` (of ``NETWORK_MARKS``) and ``accuracy``
             (0 to 1), in the order in which they are to stand.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> import pandas
+        >>> run = {"comparison": "equal epochs", "network": "naive", "accuracy": 0.91}
+        >>> runs = [run, run | {"accuracy": 0.93}]
+        >>> alt_text(comparison_dots(pandas.DataFrame(runs))).split(". ")[1]
+        'equal epochs: naive 92.0 %.'
     """
     blocks = [
         (comparison, network, 100 * rows["accuracy"])
@@ -985,8 +1230,16 @@ def convolution_diagram(in_channels: int, out_channels: int, kernel_size: int, s
         kernel_size: side of the kernel, an odd number no larger than ``size``.
         size: height and width of the maps in pixels.
 
+    Returns:
+        The figure.
+
     Raises:
         ValueError: if a number is not a whole number of at least 1, or the kernel does not fit.
+
+    Example:
+        >>> figure = convolution_diagram(in_channels=2, out_channels=3, kernel_size=3, size=4)
+        >>> alt_text(figure).split(": ")[1]
+        'each of 48 output values is a sum of 18 products.'
     """
     cost.conv_cost(in_channels, out_channels, kernel_size, size)  # checks the numbers
     if kernel_size % 2 == 0 or kernel_size > size:
@@ -1038,6 +1291,15 @@ def network_map(networks: "pandas.DataFrame", highlight: str = "GoogLeNet") -> F
         networks: one row a network, with the columns ``multiply-adds``, ``parameters`` and
             ``accuracy`` (percent). A circle's area is in proportion to the parameters.
         highlight: the network that is drawn in colour.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> import pandas
+        >>> row = {"multiply-adds": 1.58e9, "parameters": 7e6, "accuracy": 69.8}
+        >>> alt_text(network_map(pandas.DataFrame([row], index=["GoogLeNet"]))).split(": ")[1]
+        'GoogLeNet 1.58 G, 69.8 %, 7 M.'
     """
     figure, axes = _new_figure(3.5)
     networks = networks.sort_values("multiply-adds")
@@ -1070,8 +1332,19 @@ def price_bars(prices: "pandas.DataFrame", highlight: str = "GoogLeNet") -> Figu
     """The same networks under several prices, one panel a price, so that the orders show.
 
     Args:
-        prices: one row a network, one column a price. Each panel has a scale of its own.
+        prices: one row a network, one column a price; at least two of each. Each panel has
+            a scale of its own.
         highlight: the network that is drawn in colour.
+
+    Returns:
+        The figure.
+
+    Example:
+        >>> import pandas
+        >>> prices = {"parameters": [61e6, 7e6], "multiply-adds": [0.7e9, 1.6e9]}
+        >>> frame = pandas.DataFrame(prices, index=["AlexNet", "GoogLeNet"])
+        >>> alt_text(price_bars(frame)).split("; ")[1]
+        'by multiply-adds: AlexNet, GoogLeNet.'
     """
     figure, panels = _new_figure(0.9 + 0.32 * len(prices), columns=prices.shape[1], sharey=True)
     for axes, column in zip(panels, prices.columns, strict=True):

@@ -30,6 +30,13 @@ def read_record(name: str, folder: str | Path = "results") -> dict[str, Any]:
         FileNotFoundError: if it is not in the folder and this copy of the library does not
             know the address of its repository.
         OSError: if the repository cannot be reached or has no such record.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "latency.json").write_text('{"date": "2026-11-24"}')
+        ...     read_record("latency", folder)
+        {'date': '2026-11-24'}
     """
     file = Path(folder) / f"{name}.json"
     if file.exists():
@@ -60,6 +67,12 @@ def repository_name() -> str:
 
 def made_by(record: dict[str, Any]) -> str:
     """Say in three lines how a record was made: command, date, machine, versions.
+
+    Args:
+        record: what ``read_record`` returned.
+
+    Returns:
+        The three lines.
 
     Example:
         >>> machine = {"cpu": "Some CPU", "cores": 2, "threads": 1, "device": "cpu",

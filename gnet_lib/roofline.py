@@ -27,6 +27,10 @@ class Machine:
     Args:
         operations: floating-point operations in a second (a multiply-add is two).
         bandwidth: bytes moved to or from memory in a second.
+
+    Example:
+        >>> Machine(operations=100e9, bandwidth=10e9).limit(intensity=50)
+        100000000000.0
     """
 
     operations: float
@@ -34,6 +38,12 @@ class Machine:
 
     def limit(self, intensity: float) -> float:
         """The roof: operations in a second that are possible at an arithmetic intensity.
+
+        Args:
+            intensity: operations for each byte that is moved.
+
+        Returns:
+            Operations in a second.
 
         Example:
             >>> Machine(operations=100e9, bandwidth=10e9).limit(intensity=2)
@@ -52,6 +62,17 @@ def measure_machine(size: int = 1024, repeats: int = 10) -> Machine:
     Args:
         size: side of the two matrices; the copied block is 64 times as large as one.
         repeats: the fastest of so many tries counts.
+
+    Returns:
+        What was seen.
+
+    Raises:
+        ValueError: if an argument is not a whole number of at least 1.
+
+    Example:
+        >>> machine = measure_machine(size=64, repeats=1)
+        >>> machine.operations > 0 and machine.bandwidth > 0
+        True
     """
     require_positive_int("size", size)
     require_positive_int("repeats", repeats)
@@ -82,6 +103,15 @@ def _fastest(work, repeats: int) -> float:
 def conv_bytes(in_channels: int, out_channels: int, kernel_size: int, size: int) -> int:
     """Bytes that a convolution moves at least: its input, its weights, its output, once each.
 
+    Args:
+        in_channels: channels that come in.
+        out_channels: channels that go out.
+        kernel_size: side of the kernel.
+        size: height and width of the map in pixels.
+
+    Returns:
+        Bytes for one image, in float32.
+
     Example:
         >>> conv_bytes(192, 64, kernel_size=1, size=28)
         852224
@@ -100,6 +130,14 @@ def module_bytes(
         widths: the module's widths.
         size: height and width of the map in pixels.
         naive: whether to count the naive module.
+
+    Returns:
+        Bytes for one image, in float32.
+
+    Example:
+        >>> from gnet_lib.paper import WIDTHS
+        >>> module_bytes(192, WIDTHS["3a"], size=28)
+        7378368
     """
     paths = path_convolutions(in_channels, widths, naive).values()
     convolutions = sum(
@@ -114,7 +152,22 @@ def module_bytes(
 def module_intensity(
     in_channels: int, widths: InceptionWidths, size: int, naive: bool = False
 ) -> float:
-    """Operations (two a multiply-add) of a module for each byte that it moves at least."""
+    """Operations (two a multiply-add) of a module for each byte that it moves at least.
+
+    Args:
+        in_channels: channels of the input.
+        widths: the module's widths.
+        size: height and width of the map in pixels.
+        naive: whether to count the naive module.
+
+    Returns:
+        The module's arithmetic intensity, in operations a byte.
+
+    Example:
+        >>> from gnet_lib.paper import WIDTHS
+        >>> round(module_intensity(192, WIDTHS["3a"], size=28))
+        35
+    """
     costs = total(inception_cost(in_channels, widths, size, naive))
     return 2 * costs.multiply_adds / module_bytes(in_channels, widths, size, naive)
 
@@ -127,6 +180,15 @@ def peak_activation_bytes(
     At the end the input, the four outputs and their concatenation exist side by side. In
     the reduced module the moment behind the max pooling can be worse: then the input, the
     pooled input and all four outputs do. ReLU works in place and takes nothing.
+
+    Args:
+        in_channels: channels of the input.
+        widths: the module's widths.
+        size: height and width of the map in pixels.
+        naive: whether to count the naive module.
+
+    Returns:
+        Bytes for one image, in float32.
 
     Example:
         >>> from gnet_lib.paper import WIDTHS

@@ -22,7 +22,14 @@ WATCH_FROM, WATCH_TO = 81, 100  # the steps that show whether a network begins t
 
 
 class NonFiniteLossError(RuntimeError):
-    """The loss or its gradient became infinite or not a number, so training stopped."""
+    """The loss or its gradient became infinite or not a number, so training stopped.
+
+    The weights are those of the last good step.
+
+    Example:
+        >>> issubclass(NonFiniteLossError, RuntimeError)
+        True
+    """
 
 
 def stop_unless_finite(run: "Run", loss: Tensor) -> None:
@@ -147,6 +154,9 @@ def at_chance_level(losses: Tensor, correct: Tensor, classes: int) -> bool:
         losses: cross-entropy of each image (N,).
         correct: 1 for each image classified correctly, else 0 (N,).
         classes: how many classes there are, of about the same size.
+
+    Returns:
+        True where the answers could be guesses; False for fewer than two classes.
 
     Example:
         >>> losses = torch.full((2560,), math.log(10))

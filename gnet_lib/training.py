@@ -19,7 +19,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +46,10 @@ from gnet_lib.safeguards import (
     stop_unless_finite,
     watch_for_chance,
 )
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
 
 DEVICES = ("cuda", "mps", "cpu")
 
@@ -131,6 +135,9 @@ def computes_bfloat16(device: str | torch.device) -> bool:
     Args:
         device: ``"cuda"``, ``"mps"`` or ``"cpu"``.
 
+    Returns:
+        True where bfloat16 is the device's own, else False.
+
     Raises:
         ValueError: for any other name.
 
@@ -157,7 +164,10 @@ def set_seed(seed: int) -> None:
     """Seed every generator in use: Python's, NumPy's and PyTorch's on all devices.
 
     Args:
-        seed: a whole number from 0 to 2**32 - 1.
+        seed: a whole number from 0 to 4294967295.
+
+    Raises:
+        ValueError: for any other seed.
 
     Example:
         >>> set_seed(3)
@@ -225,7 +235,17 @@ def joint_loss(
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``evaluate`` found: mean cross-entropy, accuracy from 0 to 1, images seen."""
+    """What ``evaluate`` found.
+
+    Args:
+        loss: cross-entropy, averaged over the images.
+        accuracy: share of the images classified correctly, from 0 to 1.
+        count: how many images were seen.
+
+    Example:
+        >>> Evaluation(loss=0.25, accuracy=0.9, count=10_000).accuracy
+        0.9
+    """
 
     loss: float
     accuracy: float
@@ -250,6 +270,9 @@ def evaluate(
         image_set: normalised images and their labels.
         batch_size: images at a time; changes the memory needed, not the result.
         device: where to compute; the model moves there. None: where the model is.
+
+    Returns:
+        Loss, accuracy and number of images.
 
     Raises:
         ValueError: for images that are not normalised, a set without images, or labels
@@ -320,6 +343,10 @@ class History:
     ``learning_rate`` (of the epoch's last step), ``seconds`` (of training, without the
     validation) and ``images_per_second``. Accuracies run from 0 to 1.
 
+    Args:
+        rows: the rows so far; ``fit`` fills them.
+        interrupted: whether Ctrl-C ended the training.
+
     Example:
         >>> history = History()
         >>> history
@@ -334,22 +361,40 @@ class History:
     rows: list[dict[str, Any]] = field(default_factory=list)
     interrupted: bool = False
 
-    def frame(self):
-        """The rows as a pandas DataFrame."""
+    def frame(self) -> "pandas.DataFrame":
+        """The rows as a table.
+
+        Returns:
+            One row an epoch, with the columns named above.
+        """
         import pandas
 
         frame = pandas.DataFrame(self.rows, columns=self.COLUMNS)
         # A column of nothing but None would be one of objects, which cannot be plotted.
         return frame.astype({name: float for name in self.COLUMNS if name != "epoch"})
 
-    def plot(self, label: str = "training"):
-        """Draw the learning curves; returns a matplotlib figure."""
+    def plot(self, label: str = "training") -> "Figure":
+        """Draw the learning curves.
+
+        Args:
+            label: name of the curve.
+
+        Returns:
+            The figure of ``plots.learning_curves``.
+        """
         from gnet_lib import plots
 
         return plots.learning_curves({label: self})
 
     def best(self) -> dict[str, Any]:
-        """The row of the highest validation accuracy (of training, without validation)."""
+        """The row of the highest validation accuracy (of training, without validation).
+
+        Returns:
+            That row.
+
+        Raises:
+            ValueError: if no epoch is complete.
+        """
         if not self.rows:
             raise ValueError("this history has no complete epoch, so it has no best one")
         validated = self.rows[0]["validation_accuracy"] is not None

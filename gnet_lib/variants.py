@@ -17,7 +17,7 @@ from gnet_lib.paper import TABLE_1, InceptionWidths, Row
 TORCHVISION_ROWS: tuple[Row, ...] = tuple(
     replace(row, kernel_size=2) if row.name == "pool4" else row for row in TABLE_1
 )
-"""The rows as torchvision builds them: the last pooling looks at 2x2 values, not at 3x3."""
+"""The rows as torchvision builds them, where the last pooling looks at 2x2 values, not at 3x3."""
 
 TORCHVISION_NORM_EPS = 0.001
 """What torchvision's batch normalisation adds to a variance; PyTorch's default is 0.00001."""
@@ -73,6 +73,9 @@ def torchvision_variant(num_classes: int = 1000, *, aux: bool = True) -> GoogLeN
     Args:
         num_classes: number of classes.
         aux: whether to build the two auxiliary classifiers.
+
+    Returns:
+        The network, with fresh weights: images (N, 3, H, W) -> logits (N, num_classes).
 
     Raises:
         ValueError: if ``num_classes`` is not a whole number of at least 1.

@@ -50,7 +50,8 @@ def pages(html):
 def contents():
     """The pages that the table of contents names."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    return [toc["root"]] + [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
+    return [toc["root"]] + [page["file"] for chapter in chapters for page in (chapter, *chapter.get("sections", []))]
 
 
 # --- checks of one page ---------------------------------------------------------------

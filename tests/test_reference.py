@@ -1,0 +1,353 @@
+"""The reference: every name that the library offers is described, once, and completely.
+
+The pages in ``book/api`` name what they show, one directive a name. What a docstring has to
+say is checked by one function, and that function on spoilt docstrings.
+"""
+
+import ast
+import builtins
+import dataclasses
+import doctest
+import inspect
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+import zlib
+from importlib import import_module
+
+import gnet_lib
+import nbformat
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from conftest import BOOK, ROOT
+from write_inventories import INVENTORIES, entries, inventory, read_entries
+
+PAGES = sorted((BOOK / "api").glob("*.md"))
+DIRECTIVE = re.compile(r"^\.\. auto(function|class|exception|data):: (\S+)$", re.MULTILINE)
+ROOMS = tuple(gnet_lib._ROOMS)
+
+
+def shown() -> list[str]:
+    """The full names that the pages describe, as often as they do."""
+    return [name for page in PAGES for _, name in DIRECTIVE.findall(page.read_text(encoding="utf-8"))]
+
+
+def resolved(name: str):
+    """What stands behind a full name."""
+    module, _, attribute = name.rpartition(".")
+    return getattr(import_module(module), attribute)
+
+
+def full_name(room: str, name: str) -> str:
+    """Where a name that a room offers is at home."""
+    value = getattr(import_module(f"gnet_lib.{room}"), name)
+    home = value.__module__ if inspect.isfunction(value) or inspect.isclass(value) else f"gnet_lib.{room}"
+    return f"{home}.{name}"
+
+
+def notebook_code(path) -> ast.Module:
+    """The Python of a notebook, without magics."""
+    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    lines = [line for cell in cells for line in cell.splitlines() if not line.lstrip().startswith(("%", "!"))]
+    return ast.parse("\n".join(lines))
+
+
+def names_used(tree: ast.Module) -> set[tuple[str, str]]:
+    """(room, name) of everything that a program takes from the library."""
+    used, rooms = set(), {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "gnet_lib":
+            for alias in node.names:
+                if alias.name in ROOMS:
+                    rooms[alias.asname or alias.name] = alias.name
+                else:
+                    room = node.module.partition(".")[2] or gnet_lib._ROOM_OF[alias.name]
+                    used.add((room, alias.name))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in rooms:
+            used.add((rooms[node.value.id], node.attr))
+    return used
+
+
+# --- what is shown ----------------------------------------------------------------------
+
+
+def test_every_offered_name_is_shown_once():
+    names = shown()
+    offered = {full_name(room, name) for room, names in gnet_lib._ROOMS.items() for name in names}
+    assert names and len(names) == len(set(names)), "a name stands on the pages twice"
+    assert not offered - set(names), "names of gnet_lib that no page in book/api shows"
+
+
+def test_every_name_that_a_notebook_uses_is_shown():
+    used = {full_name(*each) for path in BOOK.glob("*.ipynb") for each in names_used(notebook_code(path))}
+    assert len(used) > 50
+    assert not used - set(shown())
+
+
+def test_names_used_are_found():
+    code = "from gnet_lib import plots as p, conv_cost\nfrom gnet_lib.cost import total\np.show(p.roofline(conv_cost))"
+    assert names_used(ast.parse(code)) == {("cost", "conv_cost"), ("cost", "total"), ("plots", "show"), ("plots", "roofline")}
+
+
+def test_every_room_and_every_figure_is_shown():
+    texts = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for room in ROOMS:
+        assert texts.count(f".. automodule:: gnet_lib.{room}\n") == 1, room
+    figures = {f"gnet_lib.plots.{name}" for name, value in vars(gnet_lib.plots).items() if inspect.isfunction(value) and not name.startswith("_") and value.__module__ == "gnet_lib.plots"}
+    assert len(figures) > 20 and not figures - set(shown())
+
+
+# --- what a docstring has to say --------------------------------------------------------
+
+CHECKS_OF_ARGUMENTS = re.compile(r"_?(require|check)_")
+
+
+def sections(text: str) -> dict[str, str]:
+    """The parts of a docstring after its description: name -> text."""
+    parts = re.split(r"^(Args|Shape|Returns|Yields|Raises|Warns|Example):\n", inspect.cleandoc(text), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2]))
+
+
+def parameters(value) -> list[str]:
+    """The arguments that a caller gives."""
+    if hasattr(value, "_fields"):
+        return list(value._fields)
+    if inspect.isclass(value) and issubclass(value, Exception):
+        return []
+    names = list(inspect.signature(value).parameters)
+    return [name for name in names if name not in ("self", "cls")]
+
+
+def refuses(function) -> bool:
+    """Whether the function itself refuses arguments, by raising or by calling a check."""
+    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(function)))):
+        if isinstance(node, ast.Raise):
+            return True
+        if isinstance(node, ast.Call) and CHECKS_OF_ARGUMENTS.match(getattr(node.func, "id", "")):
+            return True
+    return False
+
+
+def entry_point(value):
+    """The function that gets the arguments: of a class, the one that builds it."""
+    if not inspect.isclass(value):
+        return value
+    own = vars(value)
+    return own.get("__init__", own.get("__post_init__")) if not dataclasses.is_dataclass(value) else own.get("__post_init__")
+
+
+def missing_in(value) -> list[str]:
+    """What a docstring does not say."""
+    said = sections(value.__doc__ or "")
+    described = re.findall(r"^    (\w+): ", said.get("Args", ""), re.MULTILINE)
+    missing = [] if described == parameters(value) else [f"Args are {described}, but should be {parameters(value)}"]
+    returns = inspect.isfunction(value) and inspect.signature(value).return_annotation not in (None, inspect.Signature.empty)
+    if returns and not {"Returns", "Yields"} & set(said):
+        missing.append("Returns")
+    entry = entry_point(value)
+    if inspect.isfunction(entry) and refuses(entry) and "Raises" not in said:
+        missing.append("Raises")
+    return missing
+
+
+def public_methods(value) -> dict[str, object]:
+    """The methods that a page shows below a class."""
+    own = {name: each.__func__ if isinstance(each, classmethod) else each for name, each in vars(value).items()}
+    return {name: each for name, each in own.items() if inspect.isfunction(each) and not name.startswith("_")}
+
+
+def described_objects() -> dict[str, object]:
+    values = {name: resolved(name) for name in shown()}
+    return {name: value for name, value in values.items() if inspect.isfunction(value) or inspect.isclass(value)}
+
+
+@pytest.mark.parametrize("name", described_objects())
+def test_docstring_says_everything(name):
+    value = resolved(name)
+    assert not missing_in(value)
+    if inspect.isclass(value):
+        assert not {method: found for method, each in public_methods(value).items() if each.__doc__ and (found := missing_in(each))}
+    # What cannot be built by itself is shown by what is made of it.
+    assert "Example" in sections(value.__doc__) or value is gnet_lib.inception.FourPaths
+    assert all(doctest.DocTestParser().get_examples(text) for section, text in sections(value.__doc__).items() if section == "Example")
+
+
+def no_args(size: int) -> int:
+    """A side.
+
+    Returns:
+        Pixels.
+    """
+    return size
+
+
+def wrong_name(size: int) -> None:
+    """A side.
+
+    Args:
+        sides: pixels.
+    """
+
+
+def no_returns(size: int) -> int:
+    """A side.
+
+    Args:
+        size: pixels.
+    """
+    return size
+
+
+def no_raises(size: int) -> None:
+    """A side.
+
+    Args:
+        size: pixels.
+    """
+    if size < 1:
+        raise ValueError("size must be at least 1")
+
+
+def no_raises_of_a_check(size: int) -> None:
+    """A side.
+
+    Args:
+        size: pixels.
+    """
+    _require_positive(size)  # noqa: F821
+
+
+def sound(size: int) -> int:
+    """A side.
+
+    Args:
+        size: pixels.
+
+    Returns:
+        Pixels.
+
+    Raises:
+        ValueError: for none.
+    """
+    if size < 1:
+        raise ValueError("size must be at least 1")
+    return size
+
+
+@pytest.mark.parametrize("function", [no_args, wrong_name, no_returns, no_raises, no_raises_of_a_check])
+def test_a_silent_docstring_is_noticed(function):
+    assert len(missing_in(function)) == 1
+
+
+def test_a_sound_docstring_is_complete():
+    assert missing_in(sound) == []
+
+
+# --- examples run after a star import of their room --------------------------------------
+
+
+def unknown_names(examples: list[doctest.Example], room) -> set[str]:
+    """Names that an example uses, and that neither it nor ``from room import *`` brings."""
+    tree = ast.parse("".join(example.source for example in examples))
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    imported = {alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}
+    star = {name for name in vars(room) if not name.startswith("_")}
+    return {node.id for node in names} - made - imported - star - set(vars(builtins))
+
+
+@pytest.mark.parametrize("name", described_objects())
+def test_example_needs_no_more_than_its_room(name):
+    room = import_module(name.rpartition(".")[0])
+    assert not hasattr(room, "__all__")
+    assert not unknown_names(doctest.DocTestParser().get_examples(resolved(name).__doc__), room)
+
+
+def test_a_name_from_nowhere_is_noticed():
+    examples = doctest.DocTestParser().get_examples(">>> import pandas\n>>> frame = pandas.DataFrame()\n>>> show(frame, mystery)\n")
+    assert unknown_names(examples, gnet_lib.plots) == {"mystery"}
+
+
+# --- inventories -------------------------------------------------------------------------
+
+LINE = re.compile(r"^(\S+) py:(class|function|exception|data) 1 (\S+) -$")
+
+
+def configuration() -> dict:
+    return yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["sphinx"]["config"]
+
+
+def test_inventories_are_what_the_list_says():
+    assert {path.stem for path in INVENTORIES.glob("*.inv")} == set(read_entries())
+    for title, project in read_entries().items():
+        content = (INVENTORIES / f"{title}.inv").read_bytes()
+        assert content == inventory(title, project), "run python tools/write_inventories.py"
+        head, body = content.split(b"using zlib.\n")
+        assert head.startswith(b"# Sphinx inventory version 2\n")
+        lines = zlib.decompress(body).decode().splitlines()
+        assert lines and all(LINE.match(line) for line in lines)
+
+
+def test_configuration_names_every_inventory_and_its_address():
+    expected = {title: [project["address"], f"book/_inv/{title}.inv"] for title, project in read_entries().items()}
+    assert configuration()["intersphinx_mapping"] == expected
+
+
+def test_what_the_inventories_name_exists():
+    for project in read_entries().values():
+        for name, _, _ in entries(project):
+            module, _, attribute = name.rpartition(".")
+            assert hasattr(import_module(module), attribute) if module else hasattr(builtins, name) or name == "None", name
+
+
+# --- the built pages ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole_book(tmp_path_factory):
+    """(folder of the pages,): the book built from nothing."""
+    folder = tmp_path_factory.mktemp("book")
+    for name in ("_config.yml", "_toc.yml", "book"):
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, folder / name)
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", "-W", "-n", "--keep-going"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-6000:]
+    return (folder / "_build/html",)
+
+
+@pytest.fixture(scope="module")
+def api_pages(whole_book):
+    """The built pages of the reference, by name."""
+    folder = whole_book[0] / "book/api"
+    return {path.stem: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in folder.glob("*.html")}
+
+
+def test_every_entry_of_the_inventories_is_used(api_pages):
+    links = {link["href"] for page in api_pages.values() for link in page.select("a.reference.external")}
+    addresses = {project["address"] + place for project in read_entries().values() for _, _, place in entries(project)}
+    assert not addresses - links, "entries of book/_inv/entries.toml that no page links to"
+
+
+def test_every_shown_name_has_its_place(api_pages):
+    assert set(api_pages) == {page.stem for page in PAGES}
+    places = {element["id"] for page in api_pages.values() for element in page.select("dt.sig[id]")}
+    assert not set(shown()) - places
+
+
+def test_examples_are_coloured_and_sections_are_set(api_pages):
+    for name, page in api_pages.items():
+        text = page.find("article").get_text()
+        assert not re.search(r"^\s*(Args|Returns|Raises|Example|Shape):\s*$(?!\n*\S)", text, re.MULTILINE) or "Args:" not in text, name
+        assert not re.search(r"\bArgs:|\bExample:", text), name
+        for block in page.select("dd .highlight"):
+            assert ">>>" in block.get_text() and block.select("span.gp"), name
+
+
+def test_names_stand_in_the_general_index(whole_book):
+    page = BeautifulSoup((whole_book[0] / "genindex.html").read_text(encoding="utf-8"), "html.parser")
+    targets = {link["href"].partition("#")[2] for link in page.select("table.indextable a")}
+    assert not set(shown()) - targets
