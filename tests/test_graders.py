@@ -5,6 +5,7 @@ format (version 3): which fields there are, what may be locked, what earns point
 """
 
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -65,7 +66,10 @@ def test_the_book_has_answers_to_grade():
 def test_answer_cells_end_with_their_check(chapter):
     """Only the last statement goes, and it is the check of this very exercise."""
     for cell in answer_cells(chapter):
-        assert f'{graders.without_check(cell.source)}\n\ncheck("{cell.metadata.gnet.exercise}", answer)' == cell.source
+        code, check = graders.code_and_check(cell.source)
+        (name,) = re.fullmatch(r'check\("' + cell.metadata.gnet.exercise + r'", (\w+)\)', check).groups()
+        assert f"\n{code}".count(f"\n{name} = ") + f"\n{code}".count(f"\ndef {name}(") == 1
+        assert cell.source.replace(code, "", 1).strip() == check
 
 
 def exercise(number, answer="..."):

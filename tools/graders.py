@@ -34,16 +34,18 @@ def mark(kind: str, number: str, *, solution: bool = False, points: int | None =
     return metadata if points is None else {**metadata, "points": points}
 
 
-def without_check(source: str) -> str:
-    """An answer cell's code without its last statement, the call of the checker."""
-    return source.rpartition("\ncheck(")[0].rstrip("\n")
+def code_and_check(source: str) -> tuple[str, str]:
+    """An answer cell's code, and its last statement, the call of the checker."""
+    code, _, arguments = source.rpartition("\ncheck(")
+    return code.rstrip("\n"), f"check({arguments}"
 
 
 def check_cell(answer_cell: NotebookNode) -> NotebookNode:
     """The test that grades an answer: it fails unless the checker finds the answer right."""
-    number = answer_cell.metadata.gnet.exercise
-    source = f'from gnet_lib.exercises import check\n\nassert check("{number}", answer)'
-    return nbformat.v4.new_code_cell(source, id=f"{answer_cell.id}-check", metadata={"nbgrader": mark("check", number, points=1)})
+    _, check = code_and_check(answer_cell.source)
+    source = f"from gnet_lib.exercises import check\n\nassert {check}"
+    metadata = {"nbgrader": mark("check", answer_cell.metadata.gnet.exercise, points=1)}
+    return nbformat.v4.new_code_cell(source, id=f"{answer_cell.id}-check", metadata=metadata)
 
 
 def for_nbgrader(notebook: NotebookNode) -> NotebookNode:
@@ -61,7 +63,7 @@ def for_nbgrader(notebook: NotebookNode) -> NotebookNode:
             cell.metadata["nbgrader"] = mark("question", exercise["exercise"])
         if exercise.get("part") == "answer":
             cells.append(check_cell(cell))
-            cell.source = f"{without_check(cell.source)}\n{REGION}"
+            cell.source = f"{code_and_check(cell.source)[0]}\n{REGION}"
             cell.metadata["nbgrader"] = mark("answer", exercise["exercise"], solution=True)
     marked.cells = cells
     return marked

@@ -33,14 +33,15 @@ def number_of(cell):
     return exercise["exercise"] if exercise.get("part") == "answer" else None
 
 
-def exercises(path):
-    """The exercises of a notebook that have a cell for the answer."""
-    return [number for cell in nbformat.read(path, as_version=4).cells if (number := number_of(cell))]
+def handed_out(path):
+    """Exercise -> the call of its checker, from the handed-out notebook of the same name."""
+    cells = nbformat.read(HERE / path.name, as_version=4).cells
+    return {number: cell.source.splitlines()[-1] for cell in cells if (number := number_of(cell))}
 
 
-def check_cell(number):
+def check_cell(number, check):
     """A cell that fails, with the checker's words, unless the answer above it is right."""
-    code = f"from gnet_lib.exercises import check\nresult = check({number!r}, answer)\nassert result, result.message"
+    code = f"from gnet_lib.exercises import check\nresult = {check}\nassert result, result.message"
     return nbformat.v4.new_code_cell(code, metadata={"checks": number})
 
 
@@ -48,9 +49,11 @@ def check_cell(number):
 def verdicts(path):
     """Execute a submitted notebook; exercise -> what is wrong with its answer, "" if nothing is."""
     notebook = nbformat.read(path, as_version=4)
-    cells = []
+    checks, cells = handed_out(path), []
     for cell in notebook.cells:
-        cells += [cell, check_cell(number)] if (number := number_of(cell)) else [cell]
+        cells.append(cell)
+        if (number := number_of(cell)) in checks:
+            cells.append(check_cell(number, checks[number]))
     notebook.cells = cells
     client = NotebookClient(
         notebook, allow_errors=True, timeout=CELL_LIMIT_SECONDS, kernel_name="python3",
@@ -68,7 +71,7 @@ def problem(cell):
 CASES = [
     pytest.param(path, number, id=f"{path.parent.name}/{path.stem}-{number}")
     for path in sorted(SUBMITTED.glob("*/*.ipynb"))
-    for number in exercises(HERE / path.name)
+    for number in handed_out(path)
 ]
 assert CASES, f"no notebook to grade: there is no {SUBMITTED}/STUDENT/CHAPTER.ipynb"
 
