@@ -11,10 +11,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 HTML := _build/html/index.html
 
+# Colab's Python is 3.13, its list of packages fits 3.11 and newer.
+COLAB := .venv-colab
+COLAB_PYTHON = $(shell for name in python3.13 python3.12 python3; do "$$name" -c "" 2>/dev/null && echo "$$name" && break; done)
+
 # The same in every run: hashing of strings, figures drawn without a screen.
 export PYTHONHASHSEED := 0
 .DEFAULT_GOAL := help
-.PHONY: help setup book test data browser refresh results serve repository handout clean
+.PHONY: help setup book test colab links data browser refresh results serve repository handout clean
 
 help:  ## list the commands
 	@echo "GoogLeNet, from the Inside"
@@ -46,11 +50,23 @@ book: $(READY)  ## build the book from nothing, warnings as errors
 
 # One thread a process: two workers with two threads each would fight for two cores, and the
 # chapters would take many times as long.
-test: export OMP_NUM_THREADS := 1
+test colab: export OMP_NUM_THREADS := 1
 test: data browser  ## run all tests, then execute all notebooks and compare
 	$(BIN)/python -m pytest --doctest-modules gnet_lib tests -n $(WORKERS) --dist loadfile
 	$(BIN)/python -m pytest --nbval --nbval-current-env book/ -n $(WORKERS) --dist loadscope \
 	  --nbval-sanitize-with tests/nbval_sanitize.cfg
+
+colab: $(COLAB)/.ready  ## run every chapter as Colab does, with Colab's versions (NOTEBOOK=...: only that one)
+	@$(COLAB)/bin/python tools/colab.py --workers $(WORKERS) $(NOTEBOOK)
+
+$(COLAB)/.ready: requirements-colab.txt
+	$(call CHECK_PYTHON,$(COLAB_PYTHON))
+	@rm -f $@
+	@"$(COLAB_PYTHON)" tools/set_up.py $(COLAB) -r requirements-colab.txt
+	@touch $@
+
+links: $(READY)  ## ask every address that the book links to whether it is still there
+	$(BIN)/jupyter-book build . --builder linkcheck --keep-going --quiet
 
 data: $(READY)  ## find Fashion-MNIST, or download it
 	@$(BIN)/python tools/find_data.py
@@ -76,6 +92,6 @@ handout: $(READY)  ## copy the chapters for a class, without solutions (CHAPTERS
 repository: $(READY)  ## write the public repository's address everywhere (REPO=owner/name)
 	@$(BIN)/python tools/repository.py $(REPO)
 
-clean:  ## delete the built book and the environment
-	rm -rf _build $(VENV) build *.egg-info .pytest_cache
+clean:  ## delete the built book and the environments
+	rm -rf _build $(VENV) $(COLAB) build *.egg-info .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,15 +1,20 @@
-"""The set-up cell: it installs only what is missing, and says what to do where it cannot.
+"""The set-up cell installs only what is missing, and `make colab` notices what it must notice.
 
-Whether the chapters run with Colab's own versions is what `make colab` tries.
+`make colab` itself, which takes its own environment and some minutes, is no part of the tests.
 """
 
+import copy
 import sys
 
+import colab
 import nbformat
 import pytest
-from conftest import BOOK
+from conftest import BOOK, ROOT
 from IPython.core.inputtransformer2 import TransformerManager
-from repository import NOTEBOOK_LINE
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from packaging.requirements import Requirement
+from repository import NOTEBOOK_LINE, current
+from test_packaging import COLAB, EXTRAS, RANGES
 
 
 def set_up_cell():
@@ -79,3 +84,141 @@ def test_the_address_is_set_in_one_line_that_the_tool_finds():
     source = set_up_cell().replace('"', '\\"')  # as it stands in the file
     assert len(NOTEBOOK_LINE.findall(source)) == 1
     assert "/" in NOTEBOOK_LINE.search(source)[2]
+
+
+# --- what `make colab` installs -------------------------------------------------------
+
+
+def pins():
+    """The versions of requirements-colab.txt, by name."""
+    lines = (ROOT / "requirements-colab.txt").read_text(encoding="utf-8").splitlines()
+    found = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    assert all(len(requirement.specifier) == 1 and "==" in str(requirement.specifier) for requirement in found)
+    return {requirement.name: next(iter(requirement.specifier)).version for requirement in found}
+
+
+def test_the_environment_is_colab_without_what_the_set_up_cell_brings():
+    assert not {"gnet_lib", "torchinfo"} & set(pins())
+    assert set(COLAB) | {"ipykernel", "ipython", "nbclient", "nbformat", "pip", "setuptools"} <= set(pins())
+
+
+def test_the_library_accepts_every_version_there():
+    ranges = RANGES | EXTRAS
+    assert not [f"{name} {version}" for name, version in pins().items() if name in ranges and version not in ranges[name].specifier]
+
+
+def test_the_versions_that_the_packaging_tests_name_are_no_newer():
+    """What those tests call Colab's is a lower bound of what is tried here."""
+    assert all(version in Requirement(f"{name}>={COLAB[name]}").specifier for name, version in pins().items() if name in COLAB)
+
+
+# --- what it notices ------------------------------------------------------------------
+
+BEFORE = {"torch": "2.11.0", "numpy": "2.1.3"}
+GOOD = {**BEFORE, "gnet_lib": "0.1.0", "torchinfo": "1.8.0"}
+
+
+def test_two_packages_more_are_right():
+    assert colab.changes(BEFORE, GOOD) == []
+
+
+@pytest.mark.parametrize(
+    "after, complaint",
+    [
+        ({**GOOD, "numpy": "2.4.6"}, "numpy was 2.1.3 and is 2.4.6"),
+        ({name: GOOD[name] for name in GOOD if name != "torch"}, "torch was 2.11.0 and is gone"),
+        ({**GOOD, "seaborn": "0.13"}, "seaborn 0.13 was added"),
+        (BEFORE | {"torchinfo": "1.8.0"}, "gnet_lib is missing"),
+    ],
+)
+def test_any_other_change_is_named(after, complaint):
+    assert colab.changes(BEFORE, after) == [complaint]
+
+
+def svg(*texts, line="M 0 0"):
+    """A figure as matplotlib writes it."""
+    return "".join(f"<!-- {text} --><path d='{line}'/>" for text in texts)
+
+
+def chapter():
+    """A chapter in small, with an output of each kind."""
+    outputs = [
+        new_output("stream", name="stdout", text="6,797,700 parameters, at 0x7f3a5c1d2e80\n"),
+        new_output("execute_result", {"text/plain": "   a\n0  1", "text/html": "<table><td>1</td></table>"}, execution_count=1),
+        new_output("display_data", {"image/svg+xml": svg("module 3a", "256", r"$\mathdefault{10^{-6}}$")}, metadata={"alt": "Four paths."}),
+        new_output("display_data", {"image/png": "AAAA"}, metadata={"alt": "Ten boots."}),
+        new_output("display_data", {"text/html": "<script>vegaEmbed('v6')</script>", "text/plain": "alt.Chart(...)"}),
+        new_output("error", ename="ValueError", evalue="c1x1 must be at least 1, got 0", traceback=["line 3"]),
+    ]
+    cells = [new_code_cell(f"cell {number}", outputs=[output]) for number, output in enumerate(outputs)]
+    cells.append(new_code_cell("a time", outputs=[new_output("stream", text="1.2 s")], metadata={"tags": ["nbval-ignore-output"]}))
+    return new_notebook(cells=cells)
+
+
+TEXT, TABLE, FIGURE, PHOTO, CHART, REFUSAL, TIME = range(7)
+
+
+def changed(cell, **changes):
+    """The chapter with other fields in the one output of a cell."""
+    notebook = chapter()
+    before = copy.deepcopy(notebook.cells[cell].outputs[0])
+    notebook.cells[cell].outputs[0].update(nbformat.from_dict(changes))
+    assert notebook.cells[cell].outputs[0] != before, "the change changed nothing"
+    return notebook
+
+
+@pytest.mark.parametrize(
+    "executed",
+    [
+        chapter(),
+        changed(TEXT, text="6,797,700 parameters, at 0x111111111111\n"),
+        changed(FIGURE, data={"image/svg+xml": svg("module 3a", "256", r"$\mathdefault{10^{-5}}$", line="M 1 1")}),
+        changed(PHOTO, data={"image/png": "BBBB"}),
+        changed(CHART, data={"text/html": "<script>vegaEmbed('v5')</script>", "text/plain": "alt.Chart(...)"}),
+        changed(REFUSAL, traceback=["line 4"]),
+        changed(TIME, text="9.9 s"),
+    ],
+    ids=["nothing", "an address", "lines of a figure", "a photograph's pixels", "another Vega", "a traceback", "a time"],
+)
+def test_what_another_version_may_change(executed):
+    assert colab.differences(chapter(), executed) == []
+
+
+@pytest.mark.parametrize(
+    "executed",
+    [
+        changed(TEXT, text="6,797,701 parameters, at 0x7f3a5c1d2e80\n"),
+        changed(TABLE, data={"text/plain": "   a\n0  2", "text/html": "<table><td>1</td></table>"}),
+        changed(TABLE, data={"text/plain": "   a\n0  1", "text/html": "<table><td>2</td></table>"}),
+        changed(TABLE, output_type="display_data"),
+        changed(FIGURE, data={"image/svg+xml": svg("module 3a", "257", r"$\mathdefault{10^{-6}}$")}),
+        changed(FIGURE, metadata={"alt": "Three paths."}),
+        changed(FIGURE, data={"text/plain": "Figure(...)"}),
+        changed(PHOTO, metadata={"alt": "Nine boots."}),
+        changed(CHART, data={"text/plain": "alt.Chart(...)"}),
+        changed(REFUSAL, evalue="c1x1 must be at least 1, got 1"),
+    ],
+)
+def test_what_no_version_may_change(executed):
+    (complaint,) = colab.differences(chapter(), executed)
+    assert "stored:" in complaint and "executed:" in complaint
+
+
+def test_a_lost_output_is_noticed():
+    executed = chapter()
+    executed.cells[TEXT].outputs = []
+    assert colab.differences(chapter(), executed)
+
+
+def test_the_book_is_published_as_it_lies_here(tmp_path, monkeypatch):
+    """Changed files too, with the address in every place, as a commit that git can fetch."""
+    for name in ("GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_0", "GIT_CONFIG_VALUE_0"):
+        monkeypatch.setenv(name, "")  # so that it is set back afterwards
+    book = tmp_path / "book of mine"
+    book.mkdir()
+    colab.publish(book)
+    assert current(book) == colab.SLUG and not (book / ".venv").exists()
+    assert (book / "gnet_lib/paper.py").read_bytes() == (ROOT / "gnet_lib/paper.py").read_bytes()
+    fetched = colab.subprocess.run(["git", "ls-remote", f"https://github.com/{colab.SLUG}", "HEAD"], capture_output=True, text=True)
+    here = colab.subprocess.run(["git", "rev-parse", "HEAD"], cwd=book, capture_output=True, text=True)
+    assert fetched.returncode == 0 and fetched.stdout.split()[0] == here.stdout.strip()
