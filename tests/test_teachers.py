@@ -86,6 +86,19 @@ def test_every_chapter_has_goals_that_can_be_checked():
     assert not any(re.search(r"\*(understand|know|learn)\*", goal) for goal in goals.values())
 
 
+def parts(part):
+    """Number -> text of every cell of the book's exercises that is such a part."""
+    marked = [cell for notebook in CHAPTERS.values() for cell in notebook.cells if cell.metadata.get("gnet", {}).get("part") == part]
+    return {cell.metadata.gnet.exercise: cell.source for cell in marked}
+
+
+def test_exercises_are_counted_and_the_open_ones_are_open():
+    questions = parts("question")
+    assert f"{len(parts('answer'))} of the book's {len(questions)} exercises have a cell" in PAGE
+    named = re.findall(r"\b(\d+[bc]?\.\d)\b", " ".join(re.findall(r"\*At home:\*.*", PAGE)))
+    assert len(named) == 9 and all(f"**Exercise {number} (open).**" in questions[number] for number in named)
+
+
 def test_beliefs_and_projects_name_chapters_that_exist():
     for title in ("What students believe at first", "Projects"):
         files = re.findall(r"\]\((\w+\.ipynb)\)", section(title))
