@@ -23,6 +23,7 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 from conftest import BOOK, ROOT
+from pybtex.database import parse_file, parse_string
 from write_inventories import INVENTORIES, entries, inventory, read_entries
 
 PAGES = sorted((BOOK / "api").glob("*.md"))
@@ -270,6 +271,131 @@ def test_example_needs_no_more_than_its_room(name):
 def test_a_name_from_nowhere_is_noticed():
     examples = doctest.DocTestParser().get_examples(">>> import pandas\n>>> frame = pandas.DataFrame()\n>>> show(frame, mystery)\n")
     assert unknown_names(examples, gnet_lib.plots) == {"mystery"}
+
+
+# --- glossary, index of symbols, references -------------------------------------------------
+
+
+def page_text(name: str) -> str:
+    """The prose of a page or chapter."""
+    path = BOOK / name
+    if path.suffix == ".md":
+        return path.read_text(encoding="utf-8")
+    return "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+
+
+LINKED = re.compile(r"\]\(([\w]+\.(?:ipynb|md))\)")
+
+
+def glossary_entries(text: str) -> dict[str, str]:
+    """Term -> what the glossary says about it."""
+    (body,) = re.findall(r"```\{glossary\}\n:sorted:\n\n(.*?)```", text, re.DOTALL)
+    return dict(entry.split("\n", 1) for entry in body.strip().split("\n\n"))
+
+
+def untaught(term: str, said: str) -> list[str]:
+    """Chapters that a term's entry names and that do not use the word."""
+    stem = term.lower()[:-1]  # also "cross-entropies", "parameters"
+    return [name for name in LINKED.findall(said) if stem not in page_text(name).lower()] if LINKED.search(said) else ["no chapter"]
+
+
+def test_glossary_names_the_chapters_that_teach_a_term():
+    terms = glossary_entries(page_text("glossary.md"))
+    assert len(terms) > 50
+    assert list(terms) == sorted(terms, key=str.lower)
+    assert not {term: found for term, said in terms.items() if (found := untaught(term, said))}
+
+
+def test_a_term_that_nobody_teaches_is_noticed():
+    assert untaught("perplexity", "A word. [Chapter 1](01_why_cheaply.ipynb)") == ["01_why_cheaply.ipynb"]
+    assert untaught("convolution", "A word.") == ["no chapter"]
+
+
+FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<![\\$\w])\$(?!\d[^$]*\$\d)(?=\S)([^$\n]+?)(?<=\S)\$(?!\d)", re.DOTALL)
+GREEK = "alpha beta gamma delta epsilon eta theta lambda mu pi rho sigma tau phi omega".split()
+
+
+def symbols_in(tex: str) -> set[str]:
+    """The letters of a formula, with their subscripts: ``c``, ``c_in``, ``sigma``."""
+    tex = re.sub(r"\}_\{\\text\{[^}]*\}\}", "}", tex)  # words under a brace
+    found = {f"{letter}_{index}" for letter, index in re.findall(r"([A-Za-z])_\\text\{(\w+)\}", tex)}
+    tex = re.sub(r"[A-Za-z]_\\text\{\w+\}", " ", tex)
+    tex = re.sub(r"\\text\{[^}]*\}", " ", tex)
+    found |= {name for name in re.findall(r"\\([a-z]+)", tex) if name in GREEK}
+    return found | set(re.findall(r"[A-Za-z]", re.sub(r"\\[A-Za-z]+", " ", tex)))
+
+
+def symbols_of(text: str) -> set[str]:
+    """The symbols of all formulas in a text, outside of code."""
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+    return set().union(*(symbols_in(display or inline) for display, inline in FORMULA.findall(text)), set())
+
+
+def index_of_symbols(text: str) -> list[tuple[str, str]]:
+    """(symbol, file of its chapter) of each line of the first table."""
+    rows = re.findall(r"^\| \$(.+?)\$ \|.*\]\((\S+)\) \|$", text, re.MULTILINE)
+    return [(next(iter(symbols_in(tex))), chapter) for tex, chapter in rows]
+
+
+def chapters() -> list[str]:
+    """The notebooks in the order of the book."""
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+    files = [chapter["file"].removeprefix("book/") for part in toc["parts"] for chapter in part["chapters"]]
+    return [f"{name}.ipynb" for name in files if (BOOK / f"{name}.ipynb").is_file()]
+
+
+@pytest.mark.parametrize(
+    "tex, symbols",
+    [
+        (r"r < \frac{k^2 c\,m}{c + k^2 m} .", {"r", "k", "c", "m"}),
+        (r"\underbrace{H \cdot W}_{\text{pixels}} \cdot c_\text{in}", {"H", "W", "c_in"}),
+        (r"\text{multiply-adds} = L_\text{4a} + \tfrac{1}{2}\sigma^2", {"L_4a", "sigma"}),
+        (r"\ln 10 \approx 2.30", set()),
+    ],
+)
+def test_symbols_are_read(tex, symbols):
+    assert symbols_in(tex) == symbols
+
+
+def test_formulas_are_found_outside_of_code_and_prices():
+    assert symbols_of("Costs $5 and $6, `$q$`, but $k^2$\n$$\nz = 1\n$$\n```\n$y$\n```") == {"k", "z"}
+
+
+def test_every_symbol_is_in_the_index():
+    index = index_of_symbols(page_text("symbols.md"))
+    used = {name: symbols_of(page_text(name)) for name in chapters()}
+    assert set().union(*used.values()) == {symbol for symbol, _ in index}
+    assert not [(symbol, name) for symbol, name in index if symbol not in used[name]]
+    first = {symbol: next(name for name in chapters() if symbol in used[name]) for symbol, _ in index}
+    assert not {symbol: name for symbol, name in first.items() if (symbol, name) not in index}
+
+
+DOI = re.compile(r"10\.\d{4,}/\S+")
+ARXIV = re.compile(r"\d{4}\.\d{4,5}")
+
+
+def without_address(entry) -> bool:
+    """Whether a bibliography's entry has neither a DOI nor an arXiv number."""
+    return not (DOI.fullmatch(entry.fields.get("doi", "")) or ARXIV.fullmatch(entry.fields.get("eprint", "")))
+
+
+def test_every_reference_has_an_address_and_is_cited():
+    entries = parse_file(BOOK / "references.bib").entries
+    assert not [key for key, entry in entries.items() if without_address(entry)]
+    cited = re.findall(r"\{cite\}`([\w,]+)`", "\n".join(path.read_text(encoding="utf-8") for path in BOOK.glob("*.md")))
+    assert set(entries) == {key for keys in cited for key in keys.split(",")}
+
+
+def test_a_reference_without_an_address_is_noticed():
+    (entry,) = parse_string("@misc{a, title = {A}, doi = {see the web}}", "bibtex").entries.values()
+    assert without_address(entry)
+
+
+def test_papers_that_chapters_link_to_are_in_the_references():
+    text = "\n".join(page_text(path.name) for path in BOOK.glob("*.ipynb"))
+    linked = set(re.findall(r"https://arxiv\.org/abs/(\d{4}\.\d{4,5})", text))
+    known = {entry.fields.get("eprint") for entry in parse_file(BOOK / "references.bib").entries.values()}
+    assert linked and not linked - known
 
 
 # --- inventories -------------------------------------------------------------------------
