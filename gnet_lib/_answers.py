@@ -37,7 +37,9 @@ def real_products(kernel_size: int, size: int) -> int:
 
 
 def first_layer(**changes: int) -> Any:
-    return lib.conv_cost(**{"in_channels": 3, "out_channels": 64, "kernel_size": 7, "output_size": 112} | changes)
+    """conv1 of the paper, or with a mistake."""
+    layer = {"in_channels": 3, "out_channels": 64, "kernel_size": 7, "output_size": 112}
+    return lib.conv_cost(**layer | changes)
 
 
 CHAPTER_1 = (
@@ -87,7 +89,10 @@ CHAPTER_1 = (
     ),
     Exercise(
         "1.3", "a layer that changes in two ways", Number(tolerance=0.001),
-        right=lambda: lib.conv_cost(192, 192, 3, 14).multiply_adds / lib.conv_cost(128, 128, 3, 28).multiply_adds,
+        right=lambda: (
+            lib.conv_cost(192, 192, 3, 14).multiply_adds
+            / lib.conv_cost(128, 128, 3, 28).multiply_adds
+        ),
         mistakes=(
             (lambda: 1.5**2, "that is the channels alone. The image has become smaller, too."),
             (lambda: 1.5 / 4, "channels come in and go out: both numbers have grown."),
@@ -103,7 +108,10 @@ CHAPTER_1 = (
 # Chapter 2: the naive module
 
 
-def naive_with_seven(order: tuple[str, ...] = ("1x1", "3x3", "5x5", "7x7", "pool"), relu: bool = True) -> Any:
+FIVE_PATHS = ("1x1", "3x3", "5x5", "7x7", "pool")
+
+
+def naive_with_seven(order: tuple[str, ...] = FIVE_PATHS, relu: bool = True) -> Any:
     """The naive 3a with a path of 7x7 and 16 channels."""
     from gnet_lib.inception import conv_unit
 
@@ -143,7 +151,8 @@ CHAPTER_2 = (
         ),
     ),
     Exercise(
-        "2.3", "the share of the 5x5 path on a smaller image", Choice(("it grows", "it stays", "it shrinks")),
+        "2.3", "the share of the 5x5 path on a smaller image",
+        Choice(("it grows", "it stays", "it shrinks")),
         right=lambda: "it stays",
         mistakes=(
             (lambda: "it grows",
@@ -160,7 +169,7 @@ CHAPTER_2 = (
             (lambda: naive_with_seven(relu=False), "there is no ReLU behind the 7x7 convolution."),
             (lambda: naive_with_seven(order=("1x1", "3x3", "5x5", "pool", "7x7")),
              "the pooling path is asked for as the last of the five."),
-            (lambda: naive_with_seven(order=("pool", "7x7", "5x5", "3x3", "1x1")),
+            (lambda: naive_with_seven(order=FIVE_PATHS[::-1]),
              "the paths are concatenated in reverse. That is not wrong in itself, but not what is "
              "asked for here."),
             (lambda: lib.NaiveInception(192, lib.WIDTHS["3a"]),
@@ -174,26 +183,32 @@ CHAPTER_2 = (
 # Chapter 3: the 1x1 convolution
 
 
+def in_channels_of(name: str) -> int:
+    """Channels that a module of GoogLeNet reads."""
+    return next(step.in_channels for step in lib.inception_steps() if step.row.name == name)
+
+
 def break_even(name: str = "5b", kernel_size: int = 5) -> float:
     """The width at which a reduction in front of a module's path costs as much as it saves."""
-    step = next(step for step in lib.inception_steps() if step.row.name == name)
-    outputs = {3: step.row.widths.c3x3, 5: step.row.widths.c5x5}[kernel_size]
-    direct = lib.conv_cost(step.in_channels, outputs, kernel_size, 1).weights
-    per_channel = lib.conv_cost(step.in_channels, 1, 1, 1) + lib.conv_cost(1, outputs, kernel_size, 1)
-    return direct / per_channel.weights
+    widths, channels = lib.WIDTHS[name], in_channels_of(name)
+    outputs = {3: widths.c3x3, 5: widths.c5x5}[kernel_size]
+    direct = lib.conv_cost(channels, outputs, kernel_size, 1).weights
+    for_each = lib.conv_cost(channels, 1, 1, 1) + lib.conv_cost(1, outputs, kernel_size, 1)
+    return direct / for_each.weights
 
 
 def merged(first: Any, second: Any, bias: str = "both") -> tuple:
     """Weight and bias of the one convolution that does what a 1x1 and a second one do."""
     import torch
 
-    weight = torch.einsum("mrhw,rc->mchw", second.weight, first.weight[:, :, 0, 0])
+    weight, middle = second.weight.detach(), second.kernel_size[0] // 2
     passed_on = {
-        "both": second.weight.sum(dim=(2, 3)) @ first.bias,
+        "both": weight.sum(dim=(2, 3)) @ first.bias,
         "second": 0,
-        "centre": second.weight[:, :, second.kernel_size[0] // 2, second.kernel_size[1] // 2] @ first.bias,
+        "centre": weight[:, :, middle, middle] @ first.bias,
     }[bias]
-    return weight.detach(), (second.bias + passed_on).detach()
+    product = torch.einsum("mrhw,rc->mchw", weight, first.weight[:, :, 0, 0])
+    return product.detach(), (second.bias + passed_on).detach()
 
 
 def pairs_of_convolutions() -> list[tuple]:
@@ -223,7 +238,7 @@ CHAPTER_3 = (
     ),
     Exercise(
         "3.2", "the break-even when the second layer is very wide", Number(tolerance=0.001),
-        right=lambda: next(step.in_channels for step in lib.inception_steps() if step.row.name == "5b"),
+        right=lambda: in_channels_of("5b"),
         mistakes=(
             (lambda: 25 * 832, "m stands above and below the fraction's line."),
             (lambda: math.inf,
@@ -234,7 +249,9 @@ CHAPTER_3 = (
     ),
     Exercise(
         "3.3", "two convolutions merged into one",
-        Function("a function of two convolutions that gives a weight and a bias", pairs_of_convolutions),
+        Function(
+            "a function of two convolutions that gives a weight and a bias", pairs_of_convolutions
+        ),
         right=lambda: merged,
         mistakes=(
             (lambda: lambda first, second: merged(first, second, bias="second"),
@@ -257,10 +274,9 @@ CHAPTER_3 = (
 
 def saved(step: Any, share: bool = False) -> float:
     """Multiply-adds that the reductions save in a module; as a factor on demand."""
-    naive, reduced = (
-        lib.cost.total(lib.inception_cost(step.in_channels, step.row.widths, step.out_size, naive)).multiply_adds
-        for naive in (True, False)
-    )
+    place = step.in_channels, step.row.widths, step.out_size
+    naive = lib.cost.total(lib.inception_cost(*place, naive=True)).multiply_adds
+    reduced = lib.cost.total(lib.inception_cost(*place)).multiply_adds
     return naive / reduced if share else naive - reduced
 
 
@@ -288,7 +304,8 @@ def work_of(widths: Any) -> int:
 
 CHAPTER_4 = (
     Exercise(
-        "4.1", "the module that saves most", Choice(("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")),
+        "4.1", "the module that saves most",
+        Choice(("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")),
         right=lambda: max(lib.inception_steps(), key=saved).row.name,
         mistakes=(
             (lambda: max(lib.inception_steps(), key=lambda step: saved(step, share=True)).row.name,
@@ -349,10 +366,12 @@ def depth_of(rows: tuple, in_a_module: int = 2, poolings: int = 0) -> int:
 
 
 def at_448() -> Any:
+    """The network's cost at twice the height and width."""
     return lib.cost.total(lib.network_cost(image_size=448))
 
 
 def naive_network(**choices: bool) -> Any:
+    """The cost of the network with naive modules."""
     return lib.cost.total(lib.network_cost(naive=True, **choices))
 
 
@@ -374,8 +393,11 @@ CHAPTER_5 = (
         ),
     ),
     Exercise(
-        "5.2", "parameters of the naive network", Numbers(("parameters", "of the last linear layer")),
-        right=lambda: (naive_network().parameters, lib.network_cost(naive=True)["linear"].parameters),
+        "5.2", "parameters of the naive network",
+        Numbers(("parameters", "of the last linear layer")),
+        right=lambda: (
+            naive_network().parameters, lib.network_cost(naive=True)["linear"].parameters
+        ),
         mistakes=(
             (lambda: (naive_network(aux=True).parameters, ANY),
              "the first number includes the auxiliary classifiers: use aux=False."),
@@ -432,7 +454,8 @@ CHAPTER_5B = (
         ),
     ),
     Exercise(
-        "5b.2", "what is printed as 73M", Numbers(("the smallest count", "the largest count"), within=1),
+        "5b.2", "what is printed as 73M",
+        Numbers(("the smallest count", "the largest count"), within=1),
         right=lambda: printed_range(lib.PRINTED["4a"].operations),
         mistakes=(
             (lambda: (printed_range("73M", half=1)[0], ANY),
@@ -560,11 +583,9 @@ def small_networks() -> list[tuple]:
     from torch import nn
 
     torch.default_generator.manual_seed(0)
-    return [
-        (nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3)), 0.2),
-        (nn.Sequential(nn.Conv2d(1, 2, 3, bias=False), nn.Sequential(nn.Conv2d(2, 2, 1), nn.ReLU())), -1.0),
-        (nn.Linear(4, 2), 0.5),
-    ]
+    flat = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Linear(8, 3))
+    nested = nn.Sequential(nn.Conv2d(1, 2, 3, bias=False), nn.Sequential(nn.Conv2d(2, 2, 1)))
+    return [(flat, 0.2), (nested, -1.0), (nn.Linear(4, 2), 0.5)]
 
 
 def with_biases(model: Any, value: float, kinds: tuple[str, ...] = ("Conv2d", "Linear")) -> Any:
@@ -591,7 +612,8 @@ CHAPTER_6 = (
              "a 1x1 convolution to fewer channels stands in front of it."),
             (lambda: first_linear(8).weights,
              "those are the weights alone; biases are parameters, too."),
-            (lambda: sum(each.parameters for each in (lib.conv_cost(512, 128, 1, 8), first_linear(8), lib.linear_cost(1024, 1000))),
+            (lambda: first_linear(8).parameters + lib.linear_cost(512, 128).parameters
+             + lib.linear_cost(1024, 1000).parameters,
              "that is the whole head. The question is about its first linear layer."),
         ),
     ),
@@ -615,10 +637,10 @@ CHAPTER_6 = (
         Function("a function of a model and a value that gives the model", small_networks),
         right=lambda: with_biases,
         mistakes=(
-            (lambda: lambda model, value: with_biases(model, value, ("Conv2d", "Linear", "BatchNorm2d")),
+            (lambda: functools.partial(with_biases, kinds=("Conv2d", "Linear", "BatchNorm2d")),
              "it changes the batch normalisation too. Only convolutions and linear layers are "
              "asked for."),
-            (lambda: lambda model, value: with_biases(model, value, ("Conv2d",)),
+            (lambda: functools.partial(with_biases, kinds=("Conv2d",)),
              "linear layers have biases as well."),
             (lambda: lambda model, value: with_biases(model, 0.2),
              "it sets 0.2 whatever value is given."),
@@ -665,7 +687,11 @@ def neighbours_and_counts() -> list[tuple]:
     """Labels of neighbours, nearest first, without a tie; and how many of them vote."""
     import torch
 
-    labels = torch.tensor([[7, 3, 3, 7, 7, 0, 0, 0, 0], [1, 2, 2, 2, 9, 9, 9, 9, 9], [5, 5, 5, 6, 6, 6, 6, 6, 6]])
+    labels = torch.tensor([
+        [7, 3, 3, 7, 7, 0, 0, 0, 0],
+        [1, 2, 2, 2, 9, 9, 9, 9, 9],
+        [5, 5, 5, 6, 6, 6, 6, 6, 6],
+    ])
     return [(labels, count) for count in (1, 3, 5, 9)]
 
 
@@ -676,7 +702,8 @@ def vote(labels: Any, count: int) -> Any:
 
 CHAPTER_7 = (
     Exercise(
-        "7.1", "bytes of the training images", Numbers(("as uint8", "after normalised", "in nearest")),
+        "7.1", "bytes of the training images",
+        Numbers(("as uint8", "after normalised", "in nearest")),
         right=lambda: tuple(map(bytes_of, ("uint8", "float32", "float64"))),
         mistakes=(
             (lambda: (bytes_of("uint8", images=70_000), ANY, ANY),
@@ -695,14 +722,18 @@ CHAPTER_7 = (
     ),
     Exercise(
         "7.2", "the nearest mean image",
-        Function("a function of images and means that gives a label for each image", images_and_means),
+        Function(
+            "a function of images and means that gives a label for each image", images_and_means
+        ),
         right=lambda: nearest_mean,
         mistakes=(
             (lambda: lambda images, means: nearest_mean(images, means, farthest=True),
              "it gives the mean that is farthest away."),
             (lambda: lambda images, means: nearest_mean(images, means, power=1.0),
              "it adds up the differences themselves. This chapter's distance squares them."),
-            (lambda: lambda images, means: nearest_mean(images.double().mean(dim=(2, 3)), means.mean(dim=(2, 3))),
+            (lambda: lambda images, means: nearest_mean(
+                images.double().mean(dim=(2, 3)), means.mean(dim=(2, 3))
+            ),
              "it compares the brightness alone. Every pixel counts."),
         ),
         hint=(
@@ -712,7 +743,10 @@ CHAPTER_7 = (
     ),
     Exercise(
         "7.3", "a vote of neighbours",
-        Function("a function of labels and a count that gives a label for each row", neighbours_and_counts),
+        Function(
+            "a function of labels and a count that gives a label for each row",
+            neighbours_and_counts,
+        ),
         right=lambda: vote,
         mistakes=(
             (lambda: lambda labels, count: vote(labels, labels.shape[1]),
@@ -742,7 +776,7 @@ def rising_steps(steps: int = 936) -> int:
 CHAPTER_8 = (
     Exercise(
         "8.3", "how long the learning rate rises",
-        Numbers(("steps of rising", "steps from the peak to the end of the first epoch"), within=2),
+        Numbers(("steps of rising", "steps from the peak to the end of the epoch"), within=2),
         right=lambda: (rising_steps(), 60_000 // 128 - rising_steps()),
         mistakes=(
             (lambda: (rising_steps(60_000 // 128), ANY),
@@ -843,7 +877,9 @@ def norm_by_torchinfo() -> int:
 
 
 def some_costs() -> list[tuple]:
-    return [(lib.cost.total(lib.network_cost()),), (lib.conv_cost(3, 64, 7, 112),), (lib.Cost(9, 1, 9000, 1000),)]
+    """A network, a layer, and one whose biases are easy to tell apart."""
+    network = lib.cost.total(lib.network_cost())
+    return [(network,), (lib.conv_cost(3, 64, 7, 112),), (lib.Cost(9, 1, 9000, 1000),)]
 
 
 PAGE_T = (
@@ -928,7 +964,8 @@ PAGE_S = (
         ),
     ),
     Exercise(
-        "S.3", "a test that finds it", Function("a function of two modules and an input", pairs_of_modules),
+        "S.3", "a test that finds it",
+        Function("a function of two modules and an input", pairs_of_modules),
         right=lambda: agree,
         mistakes=(
             (lambda: lambda mine, theirs, x: True,

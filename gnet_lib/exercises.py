@@ -186,7 +186,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Number(Wanted):
-    """One number, which may be off by ``tolerance`` as a share of the right one; 0: a whole number."""
+    """One number: a whole one, or, with a ``tolerance``, one that may be off by that share."""
 
     tolerance: float = 0.0
 
@@ -200,19 +200,19 @@ class Number(Wanted):
             raise NoAnswer
         if isinstance(value, bool) or not isinstance(value, Real):
             raise Unusable(f"it is {_described(value)}")
-        if self.tolerance:
-            return float(value)
-        if not float(value).is_integer():
+        if not self.tolerance and value % 1 != 0:
             raise Unusable(f"it is {value!r}")
-        return int(value)
+        return _as_float(value) if self.tolerance else int(value)
 
     def same(self, given: float, other: float) -> bool:
+        if not self.tolerance:
+            return given == other
         return math.isclose(given, other, rel_tol=self.tolerance)
 
     def explain(self, given: float, right: float) -> str:
-        if math.isclose(given, right, rel_tol=0.01):
+        if abs(given - right) <= abs(right) / 100:
             return "very close, but not exact. Nothing is to be rounded or left out."
-        if right and 1 / 3 < given / right < 3:
+        if right / 3 < given < right * 3:
             return "the right order of magnitude, but not exact."
         return "not right, and not near."
 
@@ -237,7 +237,7 @@ class Numbers(Wanted):
             raise NoAnswer
         if not hasattr(answer, "__iter__") or isinstance(answer, (str, dict, set)):
             raise Unusable(f"it is {_described(answer)}")
-        values = tuple(answer)
+        values = tuple(answer) if getattr(answer, "ndim", 1) else (answer,)
         if len(values) != len(self.names):
             raise Unusable(f"it has {len(values)} values")
         return tuple(map(self._read_part, self.names, values))
@@ -285,7 +285,7 @@ class Choice(Wanted):
 
 @dataclass(frozen=True)
 class Function(Wanted):
-    """A function, called with several inputs. ``inputs`` makes them, new ones for each function."""
+    """A function, called with several inputs, which ``inputs`` makes anew for each function."""
 
     what: str
     inputs: Callable[[], list[tuple]]
@@ -300,7 +300,7 @@ class Function(Wanted):
     def _output(self, function: Callable, arguments: tuple) -> Any:
         try:
             output = function(*arguments)
-        except Exception as error:
+        except Exception as error:  # whatever a reader's function does
             problem = f"{type(error).__name__}: {_one_line(error)}"
             raise Unusable(f"yours stops at {_listed(arguments)} with {problem}") from None
         if output is ...:
@@ -323,7 +323,7 @@ class Function(Wanted):
 
 @dataclass(frozen=True)
 class Module(Wanted):
-    """A module: its parameters are counted and replaced, and one batch of ``shape`` goes through."""
+    """A module: its parameters are counted and replaced, then one batch of ``shape`` goes in."""
 
     shape: tuple[int, ...]
 
@@ -338,13 +338,17 @@ class Module(Wanted):
             raise NoAnswer
         if not isinstance(answer, torch.nn.Module):
             raise Unusable(f"it is {_described(answer)}")
-        module = copy.deepcopy(answer).cpu().float().eval()
+        batch = torch.rand(self.shape, generator=torch.Generator().manual_seed(0))
         try:
+            module = copy.deepcopy(answer).cpu().float().eval()
             with torch.no_grad():
                 _give_known_weights(module)
-                output = module(torch.rand(self.shape, generator=torch.Generator().manual_seed(0)))
-        except Exception as error:
-            raise Unusable(f"yours stops with {type(error).__name__}: {_one_line(error)}") from None
+                output = module(batch)
+        except Exception as error:  # whatever a reader's module does
+            problem = f"{type(error).__name__}: {_one_line(error)}"
+            raise Unusable(f"yours stops with {problem}") from None
+        if not isinstance(output, torch.Tensor):
+            raise Unusable(f"what yours puts out is {_described(output)}, not a tensor")
         return sum(parameter.numel() for parameter in module.parameters()), output
 
     def same(self, given: tuple, other: tuple) -> bool:
@@ -352,7 +356,7 @@ class Module(Wanted):
 
     def explain(self, given: tuple, right: tuple) -> str:
         (parameters, output), (right_parameters, right_output) = given, right
-        shape = tuple(getattr(output, "shape", ()))
+        shape = tuple(output.shape)
         if shape != tuple(right_output.shape):
             return f"its output has the shape {shape}, which is not the one that is asked for."
         if parameters != right_parameters:
@@ -444,6 +448,14 @@ def _plain(answer: Any) -> Any:
     """A single number out of a table or a tensor as Python's own."""
     single = hasattr(answer, "item") and not getattr(answer, "shape", ())
     return answer.item() if single else answer
+
+
+def _as_float(value: Real) -> float:
+    """The number as a float; a whole number too large for one becomes infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _alike(one: Any, other: Any) -> bool:

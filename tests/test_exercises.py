@@ -217,6 +217,12 @@ def quoted_numbers(text):
     return set(re.findall(r"\d{1,3}(?:,\d{3})+", text.replace("{,}", ",")))
 
 
+def test_numbers_in_a_text_are_found():
+    assert quoted_numbers("$8{,}192 \\cdot 1{,}024$ or 1,582,671,872, in 2014") == {"8,192", "1,024", "1,582,671,872"}
+    assert code_of("So:\n\n```python\na = 1\n```\n\nand\n\n```python\nb\n```") == "a = 1\n\nb\n"
+    assert "a = 1" not in prose_of("So:\n\n```python\na = 1\n```\n")
+
+
 @pytest.mark.parametrize("number", WITH_CODE)
 def test_solution_runs_by_itself_and_is_accepted(number, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
@@ -504,6 +510,11 @@ def test_unknown_numbers_are_refused(number, complaint):
         check(number, 1)
 
 
+class TwoOutputs(nn.Module):
+    def forward(self, x):
+        return x, x
+
+
 @pytest.mark.parametrize(
     "number, answer, complaint",
     [
@@ -515,8 +526,14 @@ def test_unknown_numbers_are_refused(number, complaint):
         ("1.1", None, "the answer should be a whole number, but it is None."),
         ("1.1", (1, 2), "the answer should be a whole number, but it is of the type tuple."),
         ("1.1", torch.zeros(2), "the answer should be a whole number, but it is a Tensor of the shape (2,)."),
+        ("1.1", 10**400, "not right, and not near."),
+        ("1.1", -math.inf, "the answer should be a whole number, but it is -inf."),
+        ("1.3", math.inf, "not right, and not near."),
+        ("1.3", -(10**400), "not right, and not near."),
+        ("1.3", math.nan, "not right, and not near."),
         ("1.3", "0.5", "the answer should be a number, but it is the text '0.5'."),
         ("2.1", 3, "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it is 3."),
+        ("2.1", torch.tensor(3), "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it has 1 values."),
         ("2.1", (3,), "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it has 1 values."),
         ("2.1", ("3", 4), "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but for the padding it is the text '3'."),
         ("2.1", {3, 4}, "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it is of the type set."),
@@ -524,6 +541,8 @@ def test_unknown_numbers_are_refused(number, complaint):
         ("2.4", nn.ReLU, "the answer should be a module for inputs of the shape (1, 192, 9, 9), but it is the class ReLU itself; make one with ReLU(...)."),
         ("2.4", 4, "the answer should be a module for inputs of the shape (1, 192, 9, 9), but it is 4."),
         ("2.4", nn.Conv2d(3, 4, 1), "the answer should be a module for inputs of the shape (1, 192, 9, 9), but yours stops with RuntimeError: Given groups=1"),
+        ("2.4", nn.Conv2d(192, 4, 1, device="meta"), "but yours stops with NotImplementedError: "),
+        ("2.4", TwoOutputs(), "but what yours puts out is of the type tuple, not a tensor."),
         ("2.4", nn.Conv2d(192, 4, 1), "its output has the shape (1, 4, 9, 9), which is not the one that is asked for."),
         ("2.4", nn.Conv2d(192, 432, 1), "the shape is right, but it has too few parameters (83,376)."),
         ("2.4", nn.Conv2d(192, 432, 3, padding=1), "the shape is right, but it has too many parameters (746,928)."),
