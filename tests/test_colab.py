@@ -4,6 +4,7 @@
 """
 
 import copy
+import re
 import sys
 
 import colab
@@ -36,7 +37,7 @@ class Notebook:
 
     def run(self, slug):
         """Run the set-up cell of a book with this address."""
-        source = set_up_cell().replace('REPOSITORY = "owner/name"', f'REPOSITORY = "{slug}"')
+        source = re.sub(r'REPOSITORY = "[^"]+"', f'REPOSITORY = "{slug}"', set_up_cell())
         names = {"get_ipython": lambda: self}
         exec(compile(TransformerManager().transform_cell(source), "set-up cell", "exec"), names)
         return names
