@@ -240,6 +240,12 @@ def test_students_work_is_not_written_over(capsys, tmp_path):
     assert hand_out.main(["--out", str(ROOT / "book"), "1"]) == 1
 
 
+def test_a_place_that_cannot_be_written(capsys, tmp_path):
+    (tmp_path / "file").touch()
+    assert hand_out.main(["--out", str(tmp_path / "file" / "class"), "1"]) == 1
+    assert "Not a directory" in capsys.readouterr().err
+
+
 def test_make_hands_the_choices_on(tmp_path):
     """The target's line, tried with the tool in the place of the environment's Python."""
     (tmp_path / "ready").touch()

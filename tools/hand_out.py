@@ -145,10 +145,10 @@ def main(arguments: list[str]) -> int:
     try:
         paths = chapters(options.chapters)
         write(paths, options.out, options.grader, keep_outputs=options.keep_outputs, hide_answers=options.hide_answers)
-    except ValueError as error:
+    except (ValueError, OSError) as error:  # a wrong choice; no place or no right to write
         print(error, file=sys.stderr)
         return 1
-    print(f"{len(paths)} notebooks without solutions: {options.out}")
+    print(f"{len(paths)} {'notebook' if len(paths) == 1 else 'notebooks'} without solutions: {options.out}")
     return 0
 
 
