@@ -12,6 +12,9 @@ A name is looked up in its room when it is first used, so that importing the lib
 stays quick.
 """
 
+# An old Python cannot read every annotation; so `python -m gnet_lib` gets as far as saying so.
+from __future__ import annotations
+
 from importlib import import_module
 
 __version__ = "0.1.0"

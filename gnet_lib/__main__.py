@@ -9,6 +9,8 @@ It prints one line for each thing the book needs:
 and ends with exit status 0, or 1 if there was a problem.
 """
 
+from __future__ import annotations  # for an old Python, see __init__.py
+
 import importlib
 import math
 import platform

@@ -3,6 +3,7 @@
 One test runs it for real. The others break one thing each and read the lines.
 """
 
+import ast
 import platform
 import re
 import subprocess
@@ -131,6 +132,16 @@ def test_old_python(capsys, monkeypatch, tiny_network):
     monkeypatch.setattr(check, "OLDEST_PYTHON", (9, 1))
     version = re.escape(platform.python_version())
     assert_only_problem(capsys, f"Python {version} is too old", r"install Python 9\.1")
+
+
+@pytest.mark.parametrize("name", ["__init__.py", "__main__.py"])
+def test_an_old_python_gets_as_far_as_the_check(name):
+    """Python 3.8 can read the two files it meets first, annotations and all."""
+    source = (REPOSITORY / "gnet_lib" / name).read_text(encoding="utf-8")
+    tree = ast.parse(source, feature_version=(3, 8))
+    first = next(node for node in tree.body if not isinstance(node, ast.Expr))
+    assert isinstance(first, ast.ImportFrom) and first.module == "__future__"
+    assert [alias.name for alias in first.names] == ["annotations"]
 
 
 @pytest.mark.parametrize("name", list(check.OLDEST_VERSIONS))

@@ -12,6 +12,7 @@ import time
 import urllib.request
 
 import find_data as find_data_tool
+import gnet_lib
 import nbformat
 import pytest
 import refresh
@@ -214,12 +215,21 @@ def test_data_names_a_wrong_folder_without_a_traceback(tmp_path):
     assert "GNET_DATA must name a folder" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_data_that_is_nowhere_is_a_problem_with_three_ways_out(monkeypatch, capsys):
-    sample = type("Found", (), {"is_sample": True})
-    monkeypatch.setattr(find_data_tool, "load_fashion_mnist", lambda quiet: sample)
+def test_data_that_is_nowhere_is_a_problem_with_ways_out(tmp_path, monkeypatch, capsys):
+    """No data on this computer and no network: the library's own words, then what they mean here."""
+    monkeypatch.delenv("GNET_DATA", raising=False)
+    monkeypatch.setattr(gnet_lib.data, "DEBIAN_FOLDER", tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    def no_network(*arguments, **options):
+        raise OSError("no network")
+
+    monkeypatch.setattr(gnet_lib.data.urllib.request, "urlopen", no_network)
     assert find_data_tool.main() == 1
-    said = capsys.readouterr().err
-    assert "apt install dataset-fashion-mnist" in said and "GNET_DATA" in said and "connection to the internet" in said
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == find_data_tool.NEEDED and len(said) == 2
+    assert all(way in said[0] for way in ("connect to the internet", "sudo apt-get install dataset-fashion-mnist", "GNET_DATA"))
 
 
 # --- serve ----------------------------------------------------------------------------

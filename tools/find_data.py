@@ -5,25 +5,25 @@ outputs were computed on the whole set, so for the tests a sample is not enough.
 """
 
 import sys
+import warnings
 
 from gnet_lib.data import CorruptDataError, load_fashion_mnist
 
-HELP = """\
-The tests need the whole Fashion-MNIST set, and it was neither found nor could it be downloaded. Either
-  - on Debian or Ubuntu: sudo apt install dataset-fashion-mnist
-  - or put the four .gz files into a folder and name it: export GNET_DATA=/that/folder
-  - or run again with a connection to the internet"""
+NEEDED = "The tests need the whole Fashion-MNIST set, not the sample. Get it in one of the ways above, then run the same command again."
 
 
 def main() -> int:
     """Find or download the data; 0 when it is the whole set."""
     try:
-        found = load_fashion_mnist(quiet=True)
+        # The library's warning names the ways to the data; shown without a line of code.
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = load_fashion_mnist(quiet=True)
     except (ValueError, CorruptDataError) as error:  # GNET_DATA names a wrong folder, a file is damaged
         print(error, file=sys.stderr)
         return 1
     if found.is_sample:
-        print(HELP, file=sys.stderr)
+        print(*[warning.message for warning in caught], NEEDED, sep="\n", file=sys.stderr)
         return 1
     print(found.origin)
     return 0
