@@ -83,7 +83,7 @@ def build(folder, html):
     """A book of two pages with the book's settings: one with the explorer, one without a chart."""
     (folder / "book").mkdir(parents=True)
     shutil.copy(ROOT / "_config.yml", folder)
-    for name in ("_static", "_ext", "references.bib"):
+    for name in ("_static", "_ext", "_inv", "references.bib"):
         copier = shutil.copytree if (ROOT / "book" / name).is_dir() else shutil.copy
         copier(ROOT / "book" / name, folder / "book" / name)
     (folder / "_toc.yml").write_text("format: jb-book\nroot: book/explorer\nchapters:\n- file: book/plain\n", encoding="utf-8")
