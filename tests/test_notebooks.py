@@ -275,12 +275,34 @@ def no_machine_paths(notebook):
     return complaints
 
 
+# What only MyST reads. Colab, GitHub and Jupyter would show each of these as it is typed.
+MYST_FENCES = (r"^\s*(?:`{3,}|~{3,})\s*\{", r"^\s*:{3,}", r"\{[a-z][\w:-]*\}`")
+MYST_WORDS = (
+    r"^\([\w-]+\)=\s*$",  # a target
+    r"^%.*",  # a comment
+    r"^\+\+\+.*",  # the break of a block
+    r"\{\{.*?\}\}",  # a substitution
+    r"\[\^[^\]\s]+\]",  # a footnote
+    r"^: .*",  # a definition
+    r"[\])]\{[^}\n]*\}",  # attributes of a link or a picture
+    r"^\{[^}\n]*\}\s*$",  # attributes of a block
+)
+
+
+def without_code_and_mathematics(text):
+    """The text whose signs Markdown itself reads."""
+    for pattern in (r"^(`{3,}|~{3,}).*?^\1", r"(`+)[^`].*?\1", r"\$\$.*?\$\$", r"\$[^$\n]+\$"):
+        text = re.sub(pattern, "", text, flags=re.DOTALL | re.MULTILINE)
+    return text
+
+
 def plain_markdown(notebook):
-    """Chapters are read in Colab too, which knows no MyST directives or roles."""
+    """Chapters are read in Colab too, which knows no MyST: it would show raw."""
     complaints = []
     for cell in markdown_cells(notebook):
-        for pattern in (r"^\s*(?:`{3,}|~{3,})\s*\{", r"^\s*:{3,}", r"\{[a-z][\w:-]*\}`"):
-            complaints += [f"{label(cell)}: MyST syntax {found[0].strip()!r}" for found in re.finditer(pattern, cell.source, re.MULTILINE)]
+        for text, patterns in ((cell.source, MYST_FENCES), (without_code_and_mathematics(cell.source), MYST_WORDS)):
+            found = [match[0].strip() for pattern in patterns for match in re.finditer(pattern, text, re.MULTILINE)]
+            complaints += [f"{label(cell)}: MyST syntax {words!r}" for words in found]
     return complaints
 
 
@@ -424,7 +446,7 @@ def sound_notebook():
         new_markdown_cell(badge, metadata={"tags": ["remove-cell"]}),
         new_markdown_cell("# 4. A chapter\n\n**Question.** What does it cost?\n\n**Time.** about 2 minutes on two CPU cores"),
         new_code_cell('REPOSITORY = "owner/name"', metadata={"tags": ["hide-input"]}),
-        new_markdown_cell("## Counting\n\n**Predict.** How many?\n\n<details>\n<summary>Solution</summary>\n\n$x^2$\n\n</details>"),
+        new_markdown_cell("## Counting\n\n**Predict.** How many `{{x}}` has $a_{{i}}$, in [the paper](https://arxiv.org/abs/1409.4842)?\n\n```python\n%timeit x\n{y}\n```\n\n<details>\n<summary>Solution</summary>\n\n$x^2$\n\n</details>"),
         new_code_cell("1 + 1", outputs=[new_output("execute_result", {"text/plain": "2"}, execution_count=2)]),
         new_code_cell("plots.show(figure)", outputs=[figure], metadata=alt),
         new_code_cell("plots.show(photo)", outputs=[photo], metadata=alt),
@@ -529,6 +551,14 @@ FAULTS = [
     ("a directive", plain_markdown, replaced(END, "More.", "```{note}\nMore.\n```")),
     ("a colon fence", plain_markdown, replaced(END, "More.", ":::note\nMore.\n:::")),
     ("a role", plain_markdown, replaced(END, "More.", "{cite}`szegedy2015`")),
+    ("a target", plain_markdown, replaced(TEXT, "## Counting", "(counting)=\n## Counting")),
+    ("a comment of MyST", plain_markdown, replaced(END, "More.", "% to do\nMore.")),
+    ("a block break", plain_markdown, replaced(END, "More.", "+++ part two\nMore.")),
+    ("a substitution", plain_markdown, replaced(END, "More.", "{{ version }}")),
+    ("a footnote", plain_markdown, replaced(END, "More.", "More.[^1]")),
+    ("a definition", plain_markdown, replaced(END, "More.", "Stem\n: the first rows")),
+    ("attributes of a picture", plain_markdown, replaced(END, "More.", "![Four paths side by side](_static/logo.svg){width=50%}")),
+    ("attributes of a block", plain_markdown, replaced(END, "More.", "{.tip}\nMore.")),
     ("a second title", heading_order, replaced(TEXT, "## Counting", "# Counting")),
     ("no title", heading_order, replaced(TITLE, "# 4. A chapter", "4. A chapter")),
     ("a skipped level", heading_order, replaced(TEXT, "## Counting", "#### Counting")),
