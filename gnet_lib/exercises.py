@@ -137,7 +137,7 @@ def _judge(exercise: "Exercise", answer: Any) -> tuple[bool, str]:
     """Whether the answer is right, and what to say about it."""
     wanted = exercise.wanted
     try:
-        given = wanted.read(answer)
+        given = wanted.read(_without_dots(answer))
     except NoAnswer:
         return False, "no answer yet. Put it in place of the dots."
     except Unusable as problem:
@@ -195,9 +195,7 @@ class Number(Wanted):
         return "a number" if self.tolerance else "a whole number"
 
     def read(self, answer: Any) -> float | int:
-        value = _plain(answer)
-        if value is ...:
-            raise NoAnswer
+        value = _plain(_without_dots(answer))
         if isinstance(value, bool) or not isinstance(value, Real):
             raise Unusable(f"it is {_described(value)}")
         if not self.tolerance and value % 1 != 0:
@@ -233,8 +231,6 @@ class Numbers(Wanted):
         return f"{len(self.names)} whole numbers in brackets ({', '.join(self.names)})"
 
     def read(self, answer: Any) -> tuple:
-        if answer is ...:
-            raise NoAnswer
         if not hasattr(answer, "__iter__") or isinstance(answer, (str, dict, set)):
             raise Unusable(f"it is {_described(answer)}")
         values = tuple(answer) if getattr(answer, "ndim", 1) else (answer,)
@@ -275,8 +271,6 @@ class Choice(Wanted):
         return f"one of the texts {', '.join(map(repr, self.options))}"
 
     def read(self, answer: Any) -> str:
-        if answer is ...:
-            raise NoAnswer
         text = answer.strip().lower() if isinstance(answer, str) else None
         if text not in [option.lower() for option in self.options]:
             raise Unusable(f"it is {_described(answer)}")
@@ -291,8 +285,6 @@ class Function(Wanted):
     inputs: Callable[[], list[tuple]]
 
     def read(self, answer: Any) -> list:
-        if answer is ...:
-            raise NoAnswer
         if not callable(answer):
             raise Unusable(f"it is {_described(answer)}")
         return [self._output(answer, arguments) for arguments in self.inputs()]
@@ -303,11 +295,9 @@ class Function(Wanted):
         except Exception as error:  # whatever a reader's function does
             problem = f"{type(error).__name__}: {_one_line(error)}"
             raise Unusable(f"yours stops at {_listed(arguments)} with {problem}") from None
-        if output is ...:
-            raise NoAnswer
         if output is None:
             raise Unusable("yours returns nothing (is there a return?)")
-        return output
+        return _without_dots(output)
 
     def same(self, given: list, other: list) -> bool:
         return all(map(_alike, given, other))
@@ -334,8 +324,6 @@ class Module(Wanted):
     def read(self, answer: Any) -> tuple:
         import torch
 
-        if answer is ...:
-            raise NoAnswer
         if not isinstance(answer, torch.nn.Module):
             raise Unusable(f"it is {_described(answer)}")
         batch = torch.rand(self.shape, generator=torch.Generator().manual_seed(0))
@@ -391,8 +379,6 @@ class Widths(Wanted):
     what = "InceptionWidths(c1x1, c3x3_reduce, c3x3, c5x5_reduce, c5x5, pool_proj)"
 
     def read(self, answer: Any) -> Any:
-        if answer is ...:
-            raise NoAnswer
         if not isinstance(answer, lib.InceptionWidths):
             raise Unusable(f"it is {_described(answer)}")
         return answer
@@ -442,6 +428,13 @@ class Exercise:
 
 
 # --- helpers -----------------------------------------------------------------------------
+
+
+def _without_dots(answer: Any) -> Any:
+    """The answer, if there is one."""
+    if answer is ...:
+        raise NoAnswer
+    return answer
 
 
 def _plain(answer: Any) -> Any:
