@@ -435,6 +435,12 @@ def test_each_mistake_gets_its_own_message(number, place):
     assert not check(number, completed(exercise, mistaken()))
 
 
+@pytest.mark.parametrize("number", EXERCISES)
+def test_no_two_mistakes_share_a_message(number):
+    explanations = [explanation for _, explanation in EXERCISES[number].mistakes]
+    assert len(set(explanations)) == len(explanations)
+
+
 def forms(value):
     """The ways to write a number, as patterns."""
     texts = {f"{value:,.{digits}f}" for digits in range(3)} | {f"{value:.3g}", f"{value:.4g}"}
