@@ -16,23 +16,14 @@ import sys
 import textwrap
 import zlib
 from importlib import import_module
-from io import BytesIO
-from xml.etree import ElementTree
 
-import draw_logo
-import draw_social_card
 import gnet_lib
 import nbformat
 import pytest
-import repository
 import yaml
 from bs4 import BeautifulSoup
 from conftest import BOOK, ROOT
-from PIL import Image, ImageChops, ImageStat
 from pybtex.database import parse_file, parse_string
-
-sys.path.append(str(BOOK / "_ext"))
-from gnet_address import base_address  # noqa: E402 (the book's own Sphinx extension)
 from write_inventories import INVENTORIES, entries, inventory, read_entries
 
 PAGES = sorted((BOOK / "api").glob("*.md"))
@@ -486,96 +477,3 @@ def test_names_stand_in_the_general_index(whole_book):
     page = BeautifulSoup((whole_book[0] / "genindex.html").read_text(encoding="utf-8"), "html.parser")
     targets = {link["href"].partition("#")[2] for link in page.select("table.indextable a")}
     assert not set(shown()) - targets
-
-
-# --- the book's own address -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "repository_url, address",
-    [
-        ("https://github.com/Ada/inception-book", "https://ada.github.io/inception-book/"),
-        ("https://github.com/ada/ada.github.io", "https://ada.github.io/"),
-        ("https://github.com/owner/name", None),
-        ("https://github.com/owner/names", "https://owner.github.io/names/"),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_address_follows_from_the_repository(repository_url, address):
-    assert base_address(repository_url) == address
-
-
-def small_book(folder, slug: str):
-    """Two pages with the book's settings, as they are after ``make repository REPO=slug``."""
-    (folder / "book").mkdir(parents=True)
-    settings = (ROOT / "_config.yml").read_text(encoding="utf-8")
-    settings = repository.BLOCK.sub(lambda found: repository.configuration(slug), settings)
-    (folder / "_config.yml").write_text(settings, encoding="utf-8")
-    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n- file: book/second\n", encoding="utf-8")
-    for name in ("_static", "_ext", "_inv"):
-        shutil.copytree(BOOK / name, folder / "book" / name)
-    shutil.copy(BOOK / "references.bib", folder / "book")
-    for name in ("index", "second"):
-        (folder / f"book/{name}.md").write_text(f"# The {name} page\n\nIts first sentence.\n", encoding="utf-8")
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", "-W", "-n", "--keep-going"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return folder / "_build/html"
-
-
-def head_of(path) -> dict[str, str]:
-    """The descriptions in a page's head, by name, and its canonical address."""
-    page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-    found = {tag.get("property") or tag["name"]: tag["content"] for tag in page.find_all("meta", content=True) if tag.get("property") or tag.get("name")}
-    return found | {"canonical": link["href"] for link in page.find_all("link", rel="canonical")}
-
-
-def test_a_book_with_an_address_says_it(tmp_path):
-    html = small_book(tmp_path / "book", "Ada/inception-book")
-    address = "https://ada.github.io/inception-book/"
-    head = head_of(html / "book/second.html")
-    assert head["canonical"] == head["og:url"] == f"{address}book/second.html"
-    assert head["og:title"] == "The second page" and head["description"] == head["og:description"] == "Its first sentence."
-    assert head["og:image"] == f"{address}_static/social_card.png" and (html / "_static/social_card.png").is_file()
-    assert (head["og:image:width"], head["og:image:height"]) == ("1200", "630")
-    sitemap = ElementTree.parse(html / "sitemap.xml")
-    assert [place.text for place in sitemap.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")] == [f"{address}book/index.html", f"{address}book/second.html"]
-
-
-def test_a_book_without_an_address_makes_none_up(whole_book):
-    html = whole_book[0]
-    if repository.current() != repository.PLACEHOLDER:
-        assert (html / "sitemap.xml").is_file()
-        return
-    assert not (html / "sitemap.xml").exists()
-    for path in html.glob("book/**/*.html"):
-        head = head_of(path)
-        assert not {"canonical", "og:url", "og:image"} & set(head), path.name
-        assert "owner.github.io" not in path.read_text(encoding="utf-8")
-
-
-def test_every_page_has_a_title_and_a_description_of_its_own(whole_book):
-    heads = {path.name: head_of(path) for path in whole_book[0].glob("book/**/*.html")}
-    assert len(heads) > 25
-    for name, head in heads.items():
-        assert len(head["og:title"]) > 3 and len(head["description"]) > 40, name
-        assert not re.search(r"[$\\]|!\[|\{\w+\}", head["description"]), name
-    assert len({head["description"] for head in heads.values()}) == len(heads)
-
-
-# --- pictures drawn by code ------------------------------------------------------------------
-
-
-def test_social_card_is_as_the_code_draws_it():
-    stored = Image.open(draw_social_card.CARD).convert("RGB")
-    drawn = Image.open(BytesIO(draw_social_card.png(draw_social_card.social_card()))).convert("RGB")
-    assert stored.size == drawn.size == (1200, 630)
-    assert max(ImageStat.Stat(ImageChops.difference(stored, drawn)).mean) < 0.5
-    assert draw_social_card.CARD.stat().st_size < 300_000
-
-
-@pytest.mark.parametrize("name", ["logo.svg", "favicon.svg"])
-def test_logo_is_as_the_code_draws_it(name):
-    assert (draw_logo.STATIC / name).read_text(encoding="utf-8") == draw_logo.svg("Four parallel paths that join again")
-    assert draw_logo.PATH_COLOURS == gnet_lib.plots.COLOURS
