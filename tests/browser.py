@@ -8,9 +8,12 @@
 The browser is Chromium or Chrome, as the system has it; nothing is downloaded.
 """
 
+import functools
+import http.server
 import os
 import shutil
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -58,6 +61,27 @@ def running_browser():
             browser.close()
 
 
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files without a line for each of them."""
+
+    protocol_version = "HTTP/1.1"  # one connection for many files
+
+    def log_message(self, *arguments):
+        pass
+
+
+@contextmanager
+def serving(folder: Path):
+    """A folder's address on this machine, for as long as the block lasts; search needs one."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 def is_local(address: str) -> bool:
     """Whether an address stays on this machine."""
     parts = urlsplit(address)
@@ -74,9 +98,10 @@ class Visit:
         height: of the window in pixels.
         dark: whether the reader's system is dark.
         touch: whether the reader has a touch screen.
+        calm: whether the reader asked for no motion, so that nothing fades in or out.
     """
 
-    def __init__(self, browser: Browser, address: str, *, width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False):
+    def __init__(self, browser: Browser, address: str, *, width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False, calm: bool = False):
         self.outside: list[str] = []
         self.errors: list[str] = []
         self.loaded: list[str] = []
@@ -84,9 +109,11 @@ class Visit:
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
             has_touch=touch,
+            reduced_motion="reduce" if calm else "no-preference",
             permissions=["clipboard-read", "clipboard-write"],
         )
         self.context.route("**/*", self._route)
+        self.context.set_default_timeout(120_000)  # milliseconds: a busy computer is not a fault of the page
         self.page = self.context.new_page()
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -104,7 +131,7 @@ class Visit:
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.errors.append(message.text)
+            self.errors.append(f"{message.text} ({message.location['url']})" if "Failed to load" in message.text else message.text)
 
     def _failed(self, request: Request) -> None:
         if is_local(request.url):
@@ -113,6 +140,15 @@ class Visit:
     def complaints(self) -> list[str]:
         """Requests to other hosts, and errors and warnings of the page's scripts."""
         return [f"asked another host: {address}" for address in self.outside] + self.errors
+
+    def look(self, width: int, dark: bool) -> None:
+        """Change the window's width and whether the reader's system is dark."""
+        turned = self.page.viewport_size["width"] != width
+        self.page.set_viewport_size({"width": width, "height": 900})
+        self.page.emulate_media(color_scheme="dark" if dark else "light")
+        if turned:
+            self.page.wait_for_timeout(500)  # the theme looks for scrolling boxes 300 ms later
+        self.page.wait_for_function("dark => document.documentElement.dataset.theme === (dark ? 'dark' : 'light')", arg=dark)
 
     def overflow(self) -> int:
         """Pixels by which the page is wider than the window."""

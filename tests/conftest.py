@@ -19,6 +19,15 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 
 @pytest.fixture(scope="session")
+def whole_book(tmp_path_factory):
+    """(folder of the pages, processor seconds): the book built from nothing, once for all workers."""
+    from built_book import build_once  # which needs this file
+
+    own = tmp_path_factory.getbasetemp()
+    return build_once(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
+
+
+@pytest.fixture(scope="session")
 def short_run(tmp_path_factory):
     """Run a benchmark's ``--short`` anew, as a reader would; gives its file's short part."""
 

@@ -4,54 +4,27 @@ Each check of a page is a function that returns complaints, and is tried on a sp
 """
 
 import re
-import resource
-import shutil
-import subprocess
-import sys
 from urllib.parse import unquote, urlsplit
 
 import pytest
-import yaml
 from bs4 import BeautifulSoup
+from built_book import contents
 from conftest import ROOT
 from repository import PLACEHOLDER, current
 
 BUILD_LIMIT_SECONDS = 30
-SOURCES = ("_config.yml", "_toc.yml", "book")
 MATHJAX = (ROOT / "book/_static/mathjax/tex-chtml.js").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def build(tmp_path_factory):
-    """(folder of the pages, processor seconds): the book built from nothing, warnings as errors."""
-    folder = tmp_path_factory.mktemp("book")
-    for name in SOURCES:
-        copier = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copier(ROOT / name, folder / name)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", "-W", "-n", "--keep-going"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    return folder / "_build/html", after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-@pytest.fixture(scope="module")
-def html(build):
-    return build[0]
+def html(whole_book):
+    return whole_book[0]
 
 
 @pytest.fixture(scope="module")
 def pages(html):
     """Every page of the book, parsed, by its path below the folder of pages."""
     return {str(path.relative_to(html)): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in sorted(html.rglob("*.html")) if "_static" not in path.parts}
-
-
-def contents():
-    """The pages that the table of contents names."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
-    return [toc["root"]] + [page["file"] for chapter in chapters for page in (chapter, *chapter.get("sections", []))]
 
 
 # --- checks of one page ---------------------------------------------------------------
@@ -186,8 +159,8 @@ def test_thebe_is_not_copied_either(html):
     assert not list((html / "_static").rglob("*thebe*"))
 
 
-def test_build_is_fast(build):
-    assert build[1] < BUILD_LIMIT_SECONDS, f"the build took {build[1]:.0f} processor seconds"
+def test_build_is_fast(whole_book):
+    assert whole_book[1] < BUILD_LIMIT_SECONDS, f"the build took {whole_book[1]:.0f} processor seconds"
 
 
 # --- each check must be able to complain ----------------------------------------------

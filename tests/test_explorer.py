@@ -8,7 +8,6 @@ import io
 import random
 import re
 import shutil
-import subprocess
 import sys
 
 import altair
@@ -17,6 +16,7 @@ import nbformat
 import pytest
 from browser import Visit, find_browser, running_browser
 from bs4 import BeautifulSoup
+from built_book import jupyter_book
 from conftest import ROOT
 from gnet_lib import InceptionWidths, WIDTHS, inception_cost, plots
 from gnet_lib.explorer import CELLS, LARGEST, PATH_OF, explorer_chart, formula, module_explorer
@@ -92,10 +92,7 @@ def build(folder, html):
     cells = [new_markdown_cell("# The explorer\n\nText.\n\n## A section"), new_code_cell("module_explorer()", outputs=[output], execution_count=1)]
     kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}
     nbformat.write(new_notebook(cells=cells, metadata=kernel), folder / "book/explorer.ipynb")
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", "-W", "-n", "--keep-going"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return folder / "_build/html/book"
+    return jupyter_book(folder) / "book"
 
 
 @pytest.fixture(scope="module")

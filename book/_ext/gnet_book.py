@@ -5,7 +5,12 @@ address of a package network, and a block that names somebody's Binder repositor
 book runs no code in the browser, so all of it leaves again here.
 
 Where a page holds a chart of Vega-Altair, its three scripts come from the book, too.
+
+What a screen reader would stumble over is mended: the empty corner of a table is no header, and
+the entries of the bibliography carry no roles that have left the standard.
 """
+
+import re
 
 from docutils import nodes
 
@@ -63,9 +68,20 @@ def add_vega(app, pagename, templatename, context, doctree):
             app.add_js_file(script)
 
 
+EMPTY_HEADER = re.compile(r"<th\b([^>]*)>(?:\s|</?p>)*</th>")
+OLD_ROLES = re.compile(r' role="(?:doc-biblioentry|doc-backlink)"|(?<=<div) role="list"(?= class="citation-list")')
+
+
+def mend_roles(app, pagename, templatename, context, doctree):
+    """Turn headers without a word into plain cells, and take outdated roles away."""
+    if "body" in context:
+        context["body"] = OLD_ROLES.sub("", EMPTY_HEADER.sub(r"<td\1></td>", context["body"]))
+
+
 def setup(app):
     """Register after sphinx-thebe (priority above 500), so that there is something to drop."""
     app.connect("html-page-context", add_vega, priority=800)
+    app.connect("html-page-context", mend_roles, priority=800)
     app.connect("html-page-context", drop_thebe_files, priority=900)
     app.connect("doctree-resolved", drop_thebe_nodes, priority=900)
     app.connect("build-finished", drop_thebe_copies, priority=900)

@@ -1,0 +1,337 @@
+"""Every page of the built book in a real browser: wide and narrow, light and dark.
+
+What stands in the files (links, alternative texts) is checked in test_book.py; here is what only
+a browser sees. The checks are the functions of page_checks.js and axe-core; each is tried on a
+spoilt page. For the figures of all pages: python -m pytest tests/test_pages.py -s
+"""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browser import Visit, running_browser, serving
+from built_book import contents
+from PIL import Image, ImageStat
+from playwright.sync_api import TimeoutError
+
+CHECKS = (Path(__file__).parent / "page_checks.js").read_text(encoding="utf-8")
+ONCE = ("pictures", "fonts", "icons", "formulas", "markup", "headings", "tables", "numbers", "outputs")
+EACH_LOOK = ("sideways", "figures")
+LOOKS = [(1280, False), (1280, True), (390, True), (390, False)]  # width of the window, dark
+WEIGHT_LIMIT = 1_500_000  # bytes of a page and its own pictures
+PREPARE_LIMIT = 20_000  # milliseconds for mathematics, icons and charts
+
+# WCAG 2.1 A and AA, and what is good practice besides. Without preload: axe would fetch the style
+# sheets once more, and from wrong places.
+AXE = {
+    "resultTypes": ["violations"],
+    "preload": False,
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"],
+}
+
+
+@dataclass
+class Seen:
+    """What came out when a page was looked at."""
+
+    name: str
+    complaints: list[str]
+    outside: int
+    findings: int
+    weight: int
+
+
+# --- looking at a page ----------------------------------------------------------------
+
+
+def check(page, *names):
+    """The complaints of some of our own checks."""
+    page.evaluate(f"void (window.pageChecks = {CHECKS})")
+    return [complaint for name in names for complaint in page.evaluate(f"pageChecks.{name}()")]
+
+
+def accessibility(page):
+    """The findings of axe-core, of any impact, one for each element."""
+    rules = Axe().run(page, options=AXE).response["violations"]
+    return [f"axe: {rule['id']} ({rule['impact']}): {node['html'][:120]}" for rule in rules for node in rule["nodes"]]
+
+
+def prepare(page):
+    """Open every fold and wait for what scripts make; what is late, the checks complain of."""
+    page.evaluate(f"void (window.pageChecks = {CHECKS})")
+    page.evaluate("pageChecks.unfold()")
+    try:
+        page.wait_for_function("pageChecks.ready()", timeout=PREPARE_LIMIT)
+    except TimeoutError:
+        pass
+
+
+def own_weight(html, visit):
+    """Bytes of the page and its pictures, without what all pages share."""
+    paths = {urlsplit(address).path.lstrip("/") for address in visit.loaded}
+    return sum((html / path).stat().st_size for path in paths if not path.startswith("_static/") and path != "searchindex.js" and (html / path).is_file())
+
+
+def look_at(chromium, html, address, name):
+    """Open a page once and look at it in every way."""
+    visit = Visit(chromium, f"{address}/{name}", calm=True)
+    prepare(visit.page)
+    complaints, findings = check(visit.page, *ONCE), 0
+    for width, dark in LOOKS:
+        visit.look(width, dark)
+        found = accessibility(visit.page)
+        findings += len(found)
+        where = f"[{width} pixels, {'dark' if dark else 'light'}]"
+        complaints += [f"{where} {complaint}" for complaint in check(visit.page, *EACH_LOOK) + found]
+    seen = Seen(name, complaints + visit.complaints(), len(visit.outside), findings, own_weight(html, visit))
+    visit.close()
+    if seen.weight > WEIGHT_LIMIT:
+        seen.complaints.append(f"weighs {seen.weight:,} bytes")
+    return seen
+
+
+# --- the book -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def html(whole_book):
+    return whole_book[0]
+
+
+@pytest.fixture(scope="module")
+def address(html):
+    with serving(html) as where:
+        yield where
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def report():
+    """Collects what was seen; printed at the end for who asks (-s)."""
+    seen = []
+    yield seen
+    print("\n\n" + "\n".join(f"{page.weight:>11,} bytes  {page.outside} outside requests  {page.findings} axe findings  {page.name}" for page in seen))
+    print(f"{len(seen)} pages, {sum(page.outside for page in seen)} outside requests, {sum(page.findings for page in seen)} axe findings, heaviest {max((page.weight for page in seen), default=0):,} bytes")
+
+
+@pytest.mark.parametrize("name", contents())
+def test_page(chromium, html, address, report, name):
+    seen = look_at(chromium, html, address, f"{name}.html")
+    report.append(seen)
+    assert seen.complaints == []
+
+
+def test_pages_that_are_in_no_contents(chromium, html, address, report):
+    """The search, the index and whatever else the builder adds."""
+    built = {str(path.relative_to(html)) for path in html.rglob("*.html") if "_static" not in path.parts}
+    others = sorted(built - {f"{name}.html" for name in contents()} - {"index.html"})
+    assert "search.html" in others
+    seen = [look_at(chromium, html, address, name) for name in others]
+    report.extend(seen)
+    assert not {page.name: page.complaints for page in seen if page.complaints}
+
+
+def test_front_door_leads_to_the_first_page(chromium, address):
+    visit = Visit(chromium, f"{address}/index.html")
+    visit.page.wait_for_url(f"{address}/{contents()[0]}.html")
+    assert visit.complaints() == []
+    visit.close()
+
+
+# --- search ---------------------------------------------------------------------------
+
+
+def search(chromium, address, words):
+    """Search as a reader does, from the first page; gives the visit with the results."""
+    visit = Visit(chromium, f"{address}/{contents()[0]}.html")
+    visit.page.keyboard.press("Control+k")
+    visit.page.locator("#pst-search-dialog input").fill(words)
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_url("**/search.html**")
+    visit.page.wait_for_function("/(finished|did not match|matching)/.test(document.querySelector('#search-results').textContent)")
+    return visit
+
+
+def test_search_finds_the_chapter(chromium, address):
+    visit = search(chromium, address, "auxiliary classifier")
+    first = visit.page.locator("#search-results li a").evaluate_all("links => links.slice(0, 3).map(link => link.href)")
+    assert any("06_auxiliary_classifiers.html" in link for link in first), first
+    visit.page.goto(first[0])
+    assert visit.page.locator("h1").count() and visit.complaints() == []
+    visit.close()
+
+
+def test_search_for_what_is_not_there(chromium, address):
+    visit = search(chromium, address, "hippopotamus")
+    assert visit.page.locator("#search-results li a").count() == 0
+    assert visit.complaints() == []
+    visit.close()
+
+
+# --- keyboard -------------------------------------------------------------------------
+
+ACTIVE = """() => {
+    const shown = (element) => ["outlineStyle", "outlineWidth", "boxShadow", "backgroundColor", "borderColor", "textDecorationLine"].map((name) => getComputedStyle(element)[name]).join();
+    const element = document.activeElement, with_focus = shown(element);
+    element.blur();
+    const without = shown(element);
+    element.focus();
+    return {text: (element.textContent || element.title || element.name || "").trim().slice(0, 40), in_main: Boolean(element.closest("main")), visible: with_focus !== without};
+}"""
+
+
+@pytest.fixture
+def chapter(chromium, address):
+    """A chapter with folds, wide tables and code, on a phone's width."""
+    visit = Visit(chromium, f"{address}/book/05_googlenet.html", width=390, calm=True)
+    yield visit
+    assert visit.complaints() == []
+    visit.close()
+
+
+def test_skip_link_leads_to_the_text(chapter):
+    chapter.page.keyboard.press("Tab")
+    assert chapter.page.evaluate(ACTIVE)["text"] == "Skip to main content"
+    assert chapter.page.evaluate("document.activeElement.getBoundingClientRect().top") >= 0
+    chapter.page.keyboard.press("Enter")
+    chapter.page.keyboard.press("Tab")
+    assert chapter.page.evaluate(ACTIVE)["in_main"]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_focus_is_visible(chromium, address, width):
+    visit = Visit(chromium, f"{address}/book/05_googlenet.html", width=width, calm=True)
+    stops = []
+    for _ in range(60):
+        visit.page.keyboard.press("Tab")
+        stops.append(visit.page.evaluate(ACTIVE))
+    assert len({stop["text"] for stop in stops}) > 20
+    assert not [stop for stop in stops if not stop["visible"]]
+    visit.close()
+
+
+def test_folds_open_with_the_keyboard(chapter):
+    folds = chapter.page.locator("article details")
+    assert folds.count() > 0
+    for index in range(folds.count()):
+        folds.nth(index).locator("> summary").focus()
+        chapter.page.keyboard.press("Enter")
+        assert folds.nth(index).evaluate("fold => fold.open")
+
+
+def test_boxes_scroll_with_the_keyboard(chapter):
+    boxes = chapter.page.locator("article .output.text_html[tabindex='0']")
+    boxes.first.wait_for()
+    boxes.first.focus()
+    for _ in range(3):
+        chapter.page.keyboard.press("ArrowRight")
+    chapter.page.wait_for_function("document.activeElement.scrollLeft > 0")
+
+
+# --- figures in the dark --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_diagrams_follow_the_mode(chromium, address, dark):
+    visit = Visit(chromium, f"{address}/book/04_reduced_module.html", dark=dark, calm=True)
+    for figure in visit.page.locator("article img[src$='.svg']").all():
+        picture = Image.open(io.BytesIO(figure.screenshot())).convert("L")
+        mean = ImageStat.Stat(picture).mean[0]
+        assert mean < 90 if dark else mean > 180
+    visit.close()
+
+
+# --- each check must be able to complain ----------------------------------------------
+
+SPOILT = [
+    ("pictures", '<img src="data:image/png;base64,AAAA" alt="A picture">'),
+    ("fonts", "<style>@font-face { font-family: Nowhere; src: url(data:font/woff2;base64,AAAA); } p { font-family: Nowhere; }</style><p>Text</p>"),
+    ("icons", '<button><i class="fa-solid fa-list"></i></button>'),
+    ("formulas", '<span class="math">\\(x\\)</span>'),
+    ("formulas", "<mjx-container><mjx-merror>Undefined control sequence</mjx-merror></mjx-container>"),
+    ("formulas", '<mjx-container><mjx-mtext style="color: red">\\multiply</mjx-mtext></mjx-container>'),
+    ("markup", "<p>It costs $k^2$ times as much.</p>"),
+    ("markup", "<p>It costs \\(k^2\\) times as much.</p>"),
+    ("markup", "<p>**Predict.** How many?</p>"),
+    ("markup", "<p>See {ref}<code>here</code>.</p>"),
+    ("markup", "<p>:::{note}</p>"),
+    ("markup", "<p>See [the paper](https://arxiv.org/abs/1409.4842).</p>"),
+    ("headings", "<main><h2>No title</h2></main>"),
+    ("headings", "<main><h1>One</h1><h1>Two</h1></main>"),
+    ("headings", "<main><h1>One</h1><h3>Three</h3></main>"),
+    ("tables", "<table><tr><td>1</td></tr></table>"),
+    ("numbers", "<table><tr><th>n</th></tr><tr><td>1</td></tr><tr><td>20</td></tr></table>"),
+    ("numbers", '<table><tr><th>n</th></tr><tr><td align="right">163696</td></tr></table>'),
+    ("outputs", f'<div class="cell_output"><pre>{"line<br>" * 60}</pre></div>'),
+    ("sideways", '<p style="width: 600px">Wide</p>'),
+    ("sideways", '<div style="overflow: hidden"><p style="width: 600px">Cut off</p></div>'),
+    ("figures", '<div style="overflow-x: auto"><img style="width: 600px" alt="A picture" src="data:image/svg+xml,<svg xmlns=\'http://www.w3.org/2000/svg\'/>"></div>'),
+]  # fmt: skip
+
+SOUND = """<main><article><h1>Title</h1><h2>Part</h2><p>It costs $5, <code>**kwargs</code> and <span class="math"><mjx-container>x</mjx-container></span>.</p>
+<i class="fa-solid"><svg></svg></i><div class="cell_output"><pre>short</pre></div>
+<div style="overflow-x: auto"><table style="width: 600px"><thead><tr><td></td><th>parameters</th><th>name</th></tr></thead>
+<tbody><tr><td>1</td><td align="right">163,696</td><td>conv1</td></tr></tbody></table></div>
+<img alt="A picture" src="data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='40' height='40'/>"></article></main>"""
+
+
+@pytest.fixture(scope="module")
+def blank(chromium):
+    """A narrow window for made-up pages."""
+    visit = Visit(chromium, "about:blank", width=390, calm=True)
+    yield visit.page
+    visit.close()
+
+
+def show(page, body):
+    page.set_content(f'<!DOCTYPE html><html lang="en"><head><title>A page</title></head><body>{body}</body></html>')
+
+
+@pytest.mark.parametrize("name", [*ONCE, *EACH_LOOK])
+def test_sound_page_has_no_fault(blank, name):
+    show(blank, SOUND)
+    assert check(blank, name) == []
+
+
+@pytest.mark.parametrize("name, body", SPOILT)
+def test_check_notices(blank, name, body):
+    show(blank, body)
+    blank.evaluate("document.fonts.ready")
+    assert check(blank, name)
+
+
+def test_every_check_is_tried():
+    assert {name for name, _ in SPOILT} == {*ONCE, *EACH_LOOK}
+
+
+def test_axe_notices(blank):
+    show(blank, SOUND)
+    assert accessibility(blank) == []
+    show(blank, SOUND + '<main><p style="color: #999">Pale</p><img src="x.png"></main>')
+    assert {finding.split()[1] for finding in accessibility(blank)} >= {"color-contrast", "image-alt", "landmark-no-duplicate-main"}
+
+
+def test_spoilt_page_is_noticed(chromium, html, tmp_path):
+    """A real page of the book with everything wrong that the network and the scripts can do."""
+    (tmp_path / "_static").symlink_to(html / "_static")
+    (tmp_path / "book").mkdir()
+    page = (html / f"{contents()[0]}.html").read_text(encoding="utf-8")
+    faults = (
+        '<img src="https://img.example.org/badge.svg" alt="A badge of ours"><img src="../none.png" alt="Not there at all">'
+        f'<script>throw new Error("a script broke")</script><p style="width: 2000px">{"x" * 1_500_000}</p><button></button></article>'
+    )
+    (tmp_path / "book/page.html").write_text(page.replace("</article>", faults), encoding="utf-8")
+    with serving(tmp_path) as address:
+        seen = look_at(chromium, tmp_path, address, "book/page.html")
+    complaints = "\n".join(seen.complaints)
+    assert (seen.outside, seen.findings > 0, seen.weight > WEIGHT_LIMIT) == (1, True, True)
+    for words in ("asked another host: https://img.example.org/badge.svg", "404", "a script broke", "picture not loaded", "wider than the window", "axe: button-name", "weighs 1,5"):
+        assert words in complaints, words
