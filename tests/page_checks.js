@@ -80,12 +80,14 @@
   },
 
   // The columns of a table's body, counted from the right, where a shared index cannot shift them.
+  // A column without a heading names its rows.
   columns(table) {
     const columns = {};
+    const heads = [...(table.tHead ? table.tHead.rows[table.tHead.rows.length - 1].cells : [])].reverse();
     for (const row of [...table.tBodies].flatMap((body) => [...body.rows])) {
       const cells = [...row.cells].reverse();
       if (cells.some((cell) => cell.colSpan > 1)) continue;
-      for (const [place, cell] of cells.entries()) if (cell.tagName === "TD") (columns[place] ||= []).push(cell);
+      for (const [place, cell] of cells.entries()) if (cell.tagName === "TD" && heads[place]?.textContent.trim() !== "") (columns[place] ||= []).push(cell);
     }
     return Object.values(columns);
   },

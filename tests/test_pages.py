@@ -20,7 +20,7 @@ from playwright.sync_api import TimeoutError
 CHECKS = (Path(__file__).parent / "page_checks.js").read_text(encoding="utf-8")
 ONCE = ("pictures", "fonts", "icons", "formulas", "markup", "headings", "tables", "numbers", "outputs")
 EACH_LOOK = ("sideways", "figures")
-LOOKS = [(1280, False), (1280, True), (390, True), (390, False)]  # width of the window, dark
+LOOKS = [(1280, False), (1280, True), (390, True)]  # width of the window, dark
 WEIGHT_LIMIT = 1_500_000  # bytes of a page and its own pictures
 PREPARE_LIMIT = 20_000  # milliseconds for mathematics, icons and charts
 
@@ -269,7 +269,7 @@ SPOILT = [
     ("headings", "<main><h1>One</h1><h3>Three</h3></main>"),
     ("tables", "<table><tr><td>1</td></tr></table>"),
     ("numbers", "<table><tr><th>n</th></tr><tr><td>1</td></tr><tr><td>20</td></tr></table>"),
-    ("numbers", '<table><tr><th>n</th></tr><tr><td align="right">163696</td></tr></table>'),
+    ("numbers", '<table><tr><th>n</th></tr><tr><td style="text-align: right">163696</td></tr></table>'),
     ("outputs", f'<div class="cell_output"><pre>{"line<br>" * 60}</pre></div>'),
     ("sideways", '<p style="width: 600px">Wide</p>'),
     ("sideways", '<div style="overflow: hidden"><p style="width: 600px">Cut off</p></div>'),
@@ -278,8 +278,8 @@ SPOILT = [
 
 SOUND = """<main><article><h1>Title</h1><h2>Part</h2><p>It costs $5, <code>**kwargs</code> and <span class="math"><mjx-container>x</mjx-container></span>.</p>
 <i class="fa-solid"><svg></svg></i><div class="cell_output"><pre>short</pre></div>
-<div style="overflow-x: auto"><table style="width: 600px"><thead><tr><td></td><th>parameters</th><th>name</th></tr></thead>
-<tbody><tr><td>1</td><td align="right">163,696</td><td>conv1</td></tr></tbody></table></div>
+<div style="overflow-x: auto" tabindex="0"><table style="width: 600px"><thead><tr><td></td><th>parameters</th><th>name</th></tr></thead>
+<tbody><tr><td>1</td><td style="text-align: right">163,696</td><td>conv1</td></tr></tbody></table></div>
 <img alt="A picture" src="data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='40' height='40'/>"></article></main>"""
 
 
@@ -317,6 +317,13 @@ def test_axe_notices(blank):
     assert accessibility(blank) == []
     show(blank, SOUND + '<main><p style="color: #999">Pale</p><img src="x.png"></main>')
     assert {finding.split()[1] for finding in accessibility(blank)} >= {"color-contrast", "image-alt", "landmark-no-duplicate-main"}
+
+
+def test_invisible_focus_is_noticed(blank):
+    for style, visible in (("", True), ("a:focus { outline: none; }", False)):
+        show(blank, f'<style>{style}</style><a href="#x">A link</a>')
+        blank.keyboard.press("Tab")
+        assert blank.evaluate(ACTIVE) == {"text": "A link", "in_main": False, "visible": visible}
 
 
 def test_spoilt_page_is_noticed(chromium, html, tmp_path):
