@@ -178,13 +178,16 @@ def test_search_for_what_is_not_there(chromium, address):
 
 # --- keyboard -------------------------------------------------------------------------
 
+# What has the focus, and whether one sees it: its own looks, or those of a part of it, change with it.
 ACTIVE = """() => {
-    const shown = (element) => ["outlineStyle", "outlineWidth", "boxShadow", "backgroundColor", "borderColor", "textDecorationLine"].map((name) => getComputedStyle(element)[name]).join();
-    const element = document.activeElement, with_focus = shown(element);
+    const properties = ["outlineStyle", "outlineWidth", "boxShadow", "backgroundColor", "borderColor", "textDecorationLine"];
+    const looks = (element) => [element, ...element.children].flatMap((part) => properties.map((name) => getComputedStyle(part)[name])).join();
+    const element = document.activeElement, with_focus = looks(element);
     element.blur();
-    const without = shown(element);
+    const without = looks(element);
     element.focus();
-    return {text: (element.textContent || element.title || element.name || "").trim().slice(0, 40), in_main: Boolean(element.closest("main")), visible: with_focus !== without};
+    const text = (element.textContent.trim() || element.ariaLabel || element.title || element.name || "").slice(0, 40);
+    return {text, in_main: Boolean(element.closest("main")), visible: with_focus !== without};
 }"""
 
 

@@ -6,8 +6,9 @@ book runs no code in the browser, so all of it leaves again here.
 
 Where a page holds a chart of Vega-Altair, its three scripts come from the book, too.
 
-What a screen reader would stumble over is mended: the empty corner of a table is no header, and
-the entries of the bibliography carry no roles that have left the standard.
+What a screen reader would stumble over is mended: the empty corner of a table is no header, the
+entries of the bibliography carry no roles that have left the standard, and the arguments of a long
+signature are no list of definitions.
 """
 
 import re
@@ -70,18 +71,26 @@ def add_vega(app, pagename, templatename, context, doctree):
 
 EMPTY_HEADER = re.compile(r"<th\b([^>]*)>(?:\s|</?p>)*</th>")
 OLD_ROLES = re.compile(r' role="(?:doc-biblioentry|doc-backlink)"|(?<=<div) role="list"(?= class="citation-list")')
+SIGNATURE_LINES = re.compile(r"<dl>\n(<dd>.*?)</dl>", re.DOTALL)
 
 
-def mend_roles(app, pagename, templatename, context, doctree):
-    """Turn headers without a word into plain cells, and take outdated roles away."""
+def as_lines(found: re.Match) -> str:
+    """The arguments of a signature, one a line, without the list that Sphinx puts around them."""
+    lines = found[1].replace("<dd>", '<span class="sig-line">').replace("</dd>", "</span>")
+    return f'<span class="sig-lines">{lines}</span>'
+
+
+def mend_structure(app, pagename, templatename, context, doctree):
+    """Give headers, entries of the bibliography and signatures the structure that they have."""
     if "body" in context:
-        context["body"] = OLD_ROLES.sub("", EMPTY_HEADER.sub(r"<td\1></td>", context["body"]))
+        body = EMPTY_HEADER.sub(r"<td\1></td>", context["body"])
+        context["body"] = SIGNATURE_LINES.sub(as_lines, OLD_ROLES.sub("", body))
 
 
 def setup(app):
     """Register after sphinx-thebe (priority above 500), so that there is something to drop."""
     app.connect("html-page-context", add_vega, priority=800)
-    app.connect("html-page-context", mend_roles, priority=800)
+    app.connect("html-page-context", mend_structure, priority=800)
     app.connect("html-page-context", drop_thebe_files, priority=900)
     app.connect("doctree-resolved", drop_thebe_nodes, priority=900)
     app.connect("build-finished", drop_thebe_copies, priority=900)

@@ -41,6 +41,10 @@ function mendNames() {
     button.removeAttribute("aria-label");
     if (button.textContent.trim() === "") button.setAttribute("aria-label", button.title || "Colour mode");
   }
+  // The arrows that unfold the list of chapters have no words at all.
+  for (const arrow of document.querySelectorAll(".bd-sidebar-primary summary")) {
+    arrow.setAttribute("aria-label", `Pages of ${arrow.closest("li").querySelector("a").textContent.trim()}`);
+  }
 }
 
 // The bar on the left holds the logo and the search besides its list of chapters: a landmark, too.
