@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import subprocess
 import sys
 from io import BytesIO
 from xml.etree import ElementTree
@@ -14,24 +13,13 @@ import repository
 import yaml
 from browser import Visit, running_browser
 from bs4 import BeautifulSoup
+from built_book import jupyter_book
 from conftest import BOOK, ROOT
 from gnet_lib.plots import COLOURS
 from PIL import Image, ImageChops, ImageStat
 
 sys.path.append(str(BOOK / "_ext"))
 from gnet_address import base_address  # noqa: E402 (the book's own Sphinx extension)
-
-
-@pytest.fixture(scope="module")
-def whole_book(tmp_path_factory):
-    """(folder of the pages,): the book built from nothing."""
-    folder = tmp_path_factory.mktemp("book")
-    for name in ("_config.yml", "_toc.yml", "book"):
-        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, folder / name)
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", "-W", "-n", "--keep-going"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-6000:]
-    return (folder / "_build/html",)
 
 
 # --- the book's own address -----------------------------------------------------------------
@@ -64,10 +52,7 @@ def small_book(folder, slug: str):
     shutil.copy(BOOK / "references.bib", folder / "book")
     for name in ("index", "second"):
         (folder / f"book/{name}.md").write_text(f"# The {name} page\n\nIts first sentence.\n", encoding="utf-8")
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", "-W", "-n", "--keep-going"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return folder / "_build/html"
+    return jupyter_book(folder)
 
 
 def head_of(path) -> dict[str, str]:

@@ -10,9 +10,6 @@ import dataclasses
 import doctest
 import inspect
 import re
-import shutil
-import subprocess
-import sys
 import textwrap
 import zlib
 from importlib import import_module
@@ -273,6 +270,33 @@ def test_a_name_from_nowhere_is_noticed():
     assert unknown_names(examples, gnet_lib.plots) == {"mystery"}
 
 
+# --- links between the chapters and the reference ----------------------------------------------
+
+
+def chapters_of_pages() -> set[tuple[str, str]]:
+    """(page, chapter): what the pages of the reference say about where they are taught."""
+    lines = {page.name: re.findall(r"^`gnet_lib\.\w+`.*, taught in (.*)\.$", page.read_text(encoding="utf-8"), re.MULTILINE) for page in PAGES}
+    return {(page, chapter) for page, found in lines.items() for line in found for chapter in re.findall(r"\]\(\.\./(\S+?\.ipynb)\)", line)}
+
+
+def pages_of_chapters() -> set[tuple[str, str]]:
+    """(page, chapter): what the chapters' summaries say about the library."""
+    found = set()
+    for path in BOOK.glob("*.ipynb"):
+        (summary,) = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.source.startswith("## Summary")]
+        summary = summary.partition("## What comes next")[0]
+        (line,) = re.findall(r"^\*\*In the library:\*\* (.*)\.$", summary, re.MULTILINE)
+        found |= {(page, path.name) for page in re.findall(r"\]\(api/(\S+?\.md)\)", line)}
+    return found
+
+
+def test_chapters_and_reference_point_at_each_other():
+    assert chapters_of_pages() == pages_of_chapters()
+    assert {chapter for _, chapter in pages_of_chapters()} == {path.name for path in BOOK.glob("*.ipynb")}
+    # The index, and two rooms that all chapters use, name no chapter of their own.
+    assert {page for page, _ in chapters_of_pages()} == {page.name for page in PAGES} - {"index.md", "plots.md", "exercises.md"}
+
+
 # --- glossary, index of symbols, references -------------------------------------------------
 
 
@@ -431,18 +455,6 @@ def test_what_the_inventories_name_exists():
 
 
 # --- the built pages ---------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def whole_book(tmp_path_factory):
-    """(folder of the pages,): the book built from nothing."""
-    folder = tmp_path_factory.mktemp("book")
-    for name in ("_config.yml", "_toc.yml", "book"):
-        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, folder / name)
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", "-W", "-n", "--keep-going"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-6000:]
-    return (folder / "_build/html",)
 
 
 @pytest.fixture(scope="module")
