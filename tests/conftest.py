@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 
-# The tests of the tools and of the benchmarks import them as the modules they are.
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "benchmarks")]
+# The tests of the tools, the benchmarks and the book's extension import them as the modules they are.
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "benchmarks"), str(BOOK / "_ext")]
 
 # Figures in plain tests need no screen. Set before matplotlib is imported anywhere.
 os.environ.setdefault("MPLBACKEND", "Agg")

@@ -51,10 +51,11 @@ def copy_book(folder: Path) -> None:
 
 
 def commit(folder: Path) -> None:
-    """Make the folder a repository with one commit."""
-    who = ["-c", "user.name=A reader", "-c", "user.email=reader@example.org"]
-    for arguments in (["init", "--quiet"], ["add", "--all"], [*who, "commit", "--quiet", "-m", "The book"]):
-        subprocess.run(["git", *arguments], cwd=folder, check=True)
+    """Make the folder a repository with one commit, whatever this computer's git is set to."""
+    settings = ("user.name=A reader", "user.email=reader@example.org", "commit.gpgSign=false", "core.hooksPath=/dev/null")
+    options = [word for setting in settings for word in ("-c", setting)]
+    for arguments in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "The book"]):
+        subprocess.run(["git", *options, *arguments], cwd=folder, check=True)
 
 
 def publish(folder: Path) -> None:
@@ -85,8 +86,9 @@ def changes(before: dict[str, str], after: dict[str, str]) -> list[str]:
 
 
 def uninstall() -> None:
-    """Back to what Colab has."""
-    subprocess.run([sys.executable, "-m", "pip", "uninstall", "--quiet", "--yes", *ADDED], check=True)
+    """Back to what Colab has, after an earlier run."""
+    if earlier := ADDED & set(installed()):
+        subprocess.run([sys.executable, "-m", "pip", "uninstall", "--quiet", "--yes", *earlier], check=True)
 
 
 def set_up(book: Path) -> list[str]:
@@ -186,6 +188,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: every notebook in book/")
     parser.add_argument("--workers", type=int, default=1, help="chapters at a time")
     options = parser.parse_args(arguments)
+    if not (ROOT / ".git").exists():
+        print("This needs the book as a git repository (git clone), not as unpacked files.", file=sys.stderr)
+        return 1
     names = [path.name for path in options.notebooks or sorted((ROOT / "book").glob("*.ipynb"))]
     names.sort(key=lambda name: name not in FIRST)
     os.environ.pop("PYTHONPATH", None)  # the library must come from where the cell installed it

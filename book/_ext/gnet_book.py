@@ -87,6 +87,11 @@ def mend_structure(app, pagename, templatename, context, doctree):
         context["body"] = SIGNATURE_LINES.sub(as_lines, OLD_ROLES.sub("", body))
 
 
+def public_path(app, what, name, obj, options, signature, returns):
+    """Name pathlib's classes as their documentation does: Python 3.13 keeps them in a private module."""
+    return tuple(text and text.replace("pathlib._local.", "pathlib.") for text in (signature, returns))
+
+
 def setup(app):
     """Register after sphinx-thebe (priority above 500), so that there is something to drop."""
     app.connect("html-page-context", add_vega, priority=800)
@@ -94,4 +99,6 @@ def setup(app):
     app.connect("html-page-context", drop_thebe_files, priority=900)
     app.connect("doctree-resolved", drop_thebe_nodes, priority=900)
     app.connect("build-finished", drop_thebe_copies, priority=900)
+    if "sphinx.ext.autodoc" in app.extensions:
+        app.connect("autodoc-process-signature", public_path)
     return {"version": "1.0", "parallel_read_safe": True, "parallel_write_safe": True}
