@@ -127,6 +127,11 @@ def test_warnings_are_errors_where_the_book_is_built():
     assert re.search(r"^book:.*\n(?:\t.*\n)*?\t.*jupyter-book build \. -W -n ", makefile, re.MULTILINE)
 
 
+def test_this_projects_own_ci_runs_the_same():
+    text = (ROOT / ".ci/run").read_text(encoding="utf-8")
+    assert re.findall(r"^(?:exec )?make (\w+)", text, re.MULTILINE) == ["test", "colab"]
+
+
 # --- each check must be able to complain ----------------------------------------------
 
 

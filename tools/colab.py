@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import nbformat
@@ -34,7 +34,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError
 ROOT = Path(__file__).resolve().parents[1]
 SLUG = "reader/googlenet-book"  # the address of the copy; no such repository is asked for
 ADDED = {"gnet_lib", "torchinfo"}
-FIRST = ("08_training.ipynb",)  # takes longest, so it starts first
+LONGEST = ("08_training.ipynb", "07_data_and_device.ipynb", "06_auxiliary_classifiers.ipynb")  # minutes each, so they start first
 
 
 # --- the book at an address -----------------------------------------------------------
@@ -175,7 +175,8 @@ def run_chapters(book: Path, names: list[str], workers: int) -> int:
     """Run the chapters, `workers` at a time; gives how many failed."""
     failed = 0
     with ProcessPoolExecutor(workers) as pool:
-        for name, seconds, complaints in pool.map(run_chapter, [book] * len(names), names):
+        for finished in as_completed([pool.submit(run_chapter, book, name) for name in names]):
+            name, seconds, complaints = finished.result()
             failed += bool(complaints)
             print(f"{'failed' if complaints else 'passed'}  {name}  {seconds:.0f} s", flush=True)
             print("\n".join(complaints), end="\n" if complaints else "", flush=True)
@@ -192,7 +193,7 @@ def main(arguments: list[str]) -> int:
         print("This needs the book as a git repository (git clone), not as unpacked files.", file=sys.stderr)
         return 1
     names = [path.name for path in options.notebooks or sorted((ROOT / "book").glob("*.ipynb"))]
-    names.sort(key=lambda name: name not in FIRST)
+    names.sort(key=lambda name: LONGEST.index(name) if name in LONGEST else len(LONGEST))
     os.environ.pop("PYTHONPATH", None)  # the library must come from where the cell installed it
     os.environ.pop("MPLBACKEND", None)
     os.environ["PYTHONHASHSEED"] = "0"
