@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, ConsoleMessage, Request, Route, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Request, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium")
@@ -106,9 +106,6 @@ class Visit:
     """
 
     def __init__(self, browser: Browser, address: str, *, width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False, calm: bool = False):
-        self.outside: list[str] = []
-        self.errors: list[str] = []
-        self.loaded: list[str] = []
         self.context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
@@ -116,43 +113,49 @@ class Visit:
             reduced_motion="reduce" if calm else "no-preference",
             permissions=["clipboard-read", "clipboard-write"],
         )
-        self.context.route("**/*", self._route)
         self.context.set_default_timeout(120_000)  # milliseconds: a busy computer is not a fault of the page
         self.page = self.context.new_page()
+        self.page.on("request", self._asked)
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("requestfailed", self._failed)
+        self.open(address)
+
+    def open(self, address: str) -> None:
+        """Go to a page, the first or another one, and forget what went wrong on the one before."""
+        self.outside: list[str] = []
+        self.errors: list[str] = []
+        self.loaded: list[str] = []
         self.page.goto(address, wait_until="load")
 
-    def _route(self, route: Route) -> None:
-        address = route.request.url
-        if is_local(address):
-            self.loaded.append(address)
-            route.continue_()
-        else:
-            self.outside.append(address)
-            route.abort()
+    def _asked(self, request: Request) -> None:
+        (self.loaded if is_local(request.url) else self.outside).append(request.url)
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.errors.append(f"{message.text} ({message.location['url']})" if "Failed to load" in message.text else message.text)
 
     def _failed(self, request: Request) -> None:
-        if is_local(request.url):
+        # What the browser gave up itself, when it went on to another page, is no fault.
+        if is_local(request.url) and request.failure != "net::ERR_ABORTED":
             self.errors.append(f"could not be loaded: {request.url}")
 
     def complaints(self) -> list[str]:
         """Requests to other hosts, and errors and warnings of the page's scripts."""
         return [f"asked another host: {address}" for address in self.outside] + self.errors
 
-    def look(self, width: int, dark: bool) -> None:
+    def resize(self, width: int, dark: bool) -> None:
         """Change the window's width and whether the reader's system is dark."""
-        turned = self.page.viewport_size["width"] != width
         self.page.set_viewport_size({"width": width, "height": 900})
         self.page.emulate_media(color_scheme="dark" if dark else "light")
+
+    def look(self, width: int, dark: bool) -> None:
+        """The same, on an open page of the book: waits until the page has followed."""
+        turned = self.page.viewport_size["width"] != width
+        self.resize(width, dark)
+        self.page.wait_for_function("dark => document.documentElement.dataset.theme === (dark ? 'dark' : 'light')", arg=dark)
         if turned:
             self.page.wait_for_timeout(500)  # the theme looks for scrolling boxes 300 ms later
-        self.page.wait_for_function("dark => document.documentElement.dataset.theme === (dark ? 'dark' : 'light')", arg=dark)
 
     def overflow(self) -> int:
         """Pixels by which the page is wider than the window."""
