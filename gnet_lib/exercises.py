@@ -2,6 +2,8 @@
 
     check("4.2", my_answer)
 
+It takes an exercise of your own, too: ``check(Exercise(...), an_answer)``.
+
 An exercise is a few lines of data (see ``Exercise``): what kind of answer it wants, how
 the right answer is computed, and which mistakes are often made. Mistakes are computed
 too, so that somebody who counted the biases as well is told just that. Nothing is
@@ -46,12 +48,13 @@ class Result:
         """Show nothing at the end of a notebook's cell, because ``check`` has printed it."""
 
 
-def check(number: str, answer: Any) -> Result:
+def check(exercise: "str | Exercise", answer: Any) -> Result:
     """Check an answer to an exercise and print one line: right, or what is wrong.
 
     Args:
-        number: the exercise, for instance ``"4.2"``; chapters are called as in the book
-            ("5b"), "T" is the page on torchinfo and "S" is "Spot the bug".
+        exercise: the exercise's number, for instance ``"4.2"``; chapters are called as in
+            the book ("5b"), "T" is the page on torchinfo and "S" is "Spot the bug". Or an
+            ``Exercise`` of your own.
         answer: a number, a tuple, a text, a function, a module or widths, as the exercise
             asks for. ``...`` stands for "no answer yet".
 
@@ -67,13 +70,18 @@ def check(number: str, answer: Any) -> Result:
         8.4: 0.1 percentage points are 0.001, not 0.1.
         >>> bool(result)
         False
+        >>> own = Exercise("H.1", "channels of 3a", Number(), right=lambda: 64 + 128 + 32 + 32)
+        >>> bool(check(own, 256))
+        H.1: right.
+        True
     """
     import torch
 
-    exercise = _find(number)
+    if not isinstance(exercise, Exercise):
+        exercise = _find(exercise)
     with torch.random.fork_rng(devices=[]):  # the reader's random numbers stay as they were
         right, message = _judge(exercise, answer)
-    result = Result(right, f"{number}: {message}")
+    result = Result(right, f"{exercise.number}: {message}")
     print(result.message)
     return result
 
@@ -118,17 +126,20 @@ def _chapter(number: str) -> str:
 
 def _find(number: str) -> "Exercise":
     if not isinstance(number, str):
-        raise ValueError(f"number must be a text such as '4.2', but it is {number!r}")
+        raise ValueError(
+            "exercise must be a number as text, such as '4.2', or an Exercise of your own, "
+            f"but it is {number!r}"
+        )
     exercises, chapter = _exercises(), _chapter(number)
     if number in exercises:
         return exercises[number]
     if chapter not in map(_chapter, exercises):
         known = ", ".join(dict.fromkeys(map(_chapter, exercises)))
         raise ValueError(
-            f"number must begin with a chapter ({known}), as '4.2' does, but it is {number!r}"
+            f"exercise must begin with a chapter ({known}), as '4.2' does, but it is {number!r}"
         )
     raise ValueError(
-        f"number must be one of the exercises of chapter {chapter} that have a check "
+        f"exercise must be one of the exercises of chapter {chapter} that have a check "
         f"({', '.join(checked(chapter))}), but it is {number!r}; open questions have none"
     )
 
@@ -166,27 +177,68 @@ class Wanted:
     """A kind of answer: how it is read, compared, and what is said about a wrong one.
 
     ``read`` brings an answer into a form that can be compared, and refuses what is of
-    another kind. The right answer and the mistakes are read in the same way.
+    another kind. The right answer and the mistakes are read in the same way. All kinds
+    below are made of these three methods.
+
+    Example:
+        >>> all(issubclass(kind, Wanted) for kind in (Number, Numbers, Choice, Function))
+        True
     """
 
     what: str
 
     def read(self, answer: Any) -> Any:
-        """The answer in a form that ``same`` can compare."""
+        """The answer in a form that ``same`` can compare.
+
+        Args:
+            answer: what somebody gave.
+
+        Returns:
+            The same answer, read.
+
+        Raises:
+            Exception: ``NoAnswer`` or ``Unusable`` for an answer of another kind.
+        """
         raise NotImplementedError
 
     def same(self, given: Any, other: Any) -> bool:
-        """Whether two answers, both read, are the same."""
+        """Whether two answers, both read, are the same.
+
+        Args:
+            given: what somebody gave.
+            other: the right answer, or a mistaken one.
+
+        Returns:
+            True or False.
+        """
         return given == other
 
     def explain(self, given: Any, right: Any) -> str:
-        """What to say about a wrong answer that no known mistake explains."""
+        """What to say about a wrong answer that no known mistake explains.
+
+        Args:
+            given: what somebody gave, read.
+            right: the right answer, read.
+
+        Returns:
+            A sentence.
+        """
         return "not right."
 
 
 @dataclass(frozen=True)
 class Number(Wanted):
-    """One number: a whole one, or, with a ``tolerance``, one that may be off by that share."""
+    """One number: a whole one, or, with a ``tolerance``, one that may be off by that share.
+
+    Args:
+        tolerance: the share, for instance 0.01 for a hundredth; 0 asks for a whole number.
+
+    Example:
+        >>> third = Exercise("H.3", "a third", Number(tolerance=0.01), right=lambda: 1 / 3)
+        >>> answers = [check(third, answer) for answer in (0.333, 0.5)]
+        H.3: right.
+        H.3: the right order of magnitude, but not exact.
+    """
 
     tolerance: float = 0.0
 
@@ -221,7 +273,19 @@ ANY = object()
 
 @dataclass(frozen=True)
 class Numbers(Wanted):
-    """Several whole numbers in a fixed order, which have names; each may be off by ``within``."""
+    """Several whole numbers in a fixed order, which have names; each may be off by ``within``.
+
+    In a mistake, ``ANY`` stands for a part that does not matter.
+
+    Args:
+        names: what the numbers are, such as ``("height", "width")``.
+        within: by how much each may be off.
+
+    Example:
+        >>> sizes = Exercise("H.4", "a map", Numbers(("height", "width")), right=lambda: (28, 14))
+        >>> result = check(sizes, (28, 28))
+        H.4: not right: width.
+    """
 
     names: tuple[str, ...]
     within: int = 0
@@ -262,7 +326,16 @@ class Numbers(Wanted):
 
 @dataclass(frozen=True)
 class Choice(Wanted):
-    """One of a few texts."""
+    """One of a few texts, in capitals or not.
+
+    Args:
+        options: the texts.
+
+    Example:
+        >>> change = Choice(("grows", "shrinks"))
+        >>> result = check(Exercise("H.5", "the map", change, right=lambda: "shrinks"), "no")
+        H.5: the answer should be one of the texts 'grows', 'shrinks', but it is the text 'no'.
+    """
 
     options: tuple[str, ...]
 
@@ -279,7 +352,18 @@ class Choice(Wanted):
 
 @dataclass(frozen=True)
 class Function(Wanted):
-    """A function, called with several inputs, which ``inputs`` makes anew for each function."""
+    """A function, called with several inputs, which ``inputs`` makes anew for each function.
+
+    Args:
+        what: what the answer should be, as the reader is told.
+        inputs: makes a list with the arguments of each call, a tuple for each.
+
+    Example:
+        >>> wanted = Function("a function of a number", lambda: [(1,), (2,), (3,)])
+        >>> square = Exercise("H.6", "a square", wanted, right=lambda: lambda x: x**2)
+        >>> result = check(square, lambda x: 2 * x)
+        H.6: not right for 2 of the 3 inputs that were tried, for instance (1).
+    """
 
     what: str
     inputs: Callable[[], list[tuple]]
@@ -313,7 +397,19 @@ class Function(Wanted):
 
 @dataclass(frozen=True)
 class Module(Wanted):
-    """A module: its parameters are counted and replaced, then one batch of ``shape`` goes in."""
+    """A module: its parameters are counted and replaced, then one batch of ``shape`` goes in.
+
+    The weights are replaced in a copy, so that only what the module computes matters.
+
+    Args:
+        shape: shape of the batch.
+
+    Example:
+        >>> from torch import nn
+        >>> pool = Exercise("H.7", "a pooling", Module((1, 3, 8, 8)), right=lambda: nn.MaxPool2d(2))
+        >>> result = check(pool, nn.MaxPool2d(4))
+        H.7: its output has the shape (1, 3, 2, 2), which is not the one that is asked for.
+    """
 
     shape: tuple[int, ...]
 
@@ -374,7 +470,13 @@ def _give_known_weights(module: Any) -> None:
 
 
 class Widths(Wanted):
-    """The six widths of a module."""
+    """The six widths of a module.
+
+    Example:
+        >>> widths = Exercise("H.8", "3a", Widths(), right=lambda: lib.WIDTHS["3a"])
+        >>> result = check(widths, lib.WIDTHS["3a"])
+        H.8: right.
+    """
 
     what = "InceptionWidths(c1x1, c3x3_reduce, c3x3, c5x5_reduce, c5x5, pool_proj)"
 
@@ -386,7 +488,18 @@ class Widths(Wanted):
 
 @dataclass(frozen=True)
 class Meets(Wanted):
-    """Any answer that meets all conditions. Each has a message for those who do not meet it."""
+    """Any answer that meets all conditions. Each has a message for those who do not meet it.
+
+    Args:
+        kind: the kind of answer that the conditions are asked of.
+        conditions: pairs of a function that tells whether a read answer meets it, and
+            what to say if not. One after the other is asked.
+
+    Example:
+        >>> even = Meets(Number(), ((lambda number: number % 2 == 0, "it is odd."),))
+        >>> result = check(Exercise("H.9", "an even number", even, right=lambda: 2), 7)
+        H.9: it is odd.
+    """
 
     kind: Wanted
     conditions: tuple[tuple[Callable[[Any], bool], str], ...]
@@ -417,6 +530,21 @@ class Exercise:
         mistakes: pairs of a function that computes a wrong answer, and what to tell
             those who gave it.
         hint: what to add for every other wrong answer.
+
+    Raises:
+        ValueError: if ``wanted`` is no kind of answer, or ``right`` or a mistake no function.
+
+    Example:
+        >>> fair = Exercise(
+        ...     "H.2", "weights of a 3x3 convolution from 64 to 128 channels", Number(),
+        ...     right=lambda: 3 * 3 * 64 * 128,
+        ...     mistakes=((lambda: 3 * 64 * 128, "a kernel has height and width."),),
+        ...     hint="Every output channel reads every input channel.",
+        ... )
+        >>> answers = [check(fair, answer) for answer in (24_576, 9, 73_728)]
+        H.2: a kernel has height and width.
+        H.2: not right, and not near. Every output channel reads every input channel.
+        H.2: right.
     """
 
     number: str
@@ -425,6 +553,23 @@ class Exercise:
     right: Callable[[], Any]
     mistakes: tuple[tuple[Callable[[], Any], str], ...] = ()
     hint: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.wanted, Wanted):
+            raise ValueError(
+                f"wanted must be a kind of answer, such as Number(), but it is {self.wanted!r}"
+            )
+        _require_function("right", self.right)
+        for mistaken, _ in self.mistakes:
+            _require_function("the first part of each of mistakes", mistaken)
+
+
+def _require_function(name: str, value: Any) -> None:
+    if not callable(value):
+        raise ValueError(
+            f"{name} must be a function that computes an answer, such as lambda: 42, "
+            f"but it is {value!r}"
+        )
 
 
 # --- helpers -----------------------------------------------------------------------------

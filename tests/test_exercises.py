@@ -17,7 +17,7 @@ import torch
 from conftest import BOOK
 from gnet_lib import GoogLeNet, InceptionWidths, MiniGoogLeNet, NaiveInception
 from gnet_lib._answers import EXERCISES
-from gnet_lib.exercises import ANY, Choice, Meets, Numbers, check, checked
+from gnet_lib.exercises import ANY, Choice, Exercise, Meets, Number, Numbers, check, checked
 from IPython.core.interactiveshell import InteractiveShell
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from test_paper import MODULES
@@ -503,17 +503,45 @@ def test_a_result_counts_as_right_or_wrong_and_shows_nothing_of_its_own():
 @pytest.mark.parametrize(
     "number, complaint",
     [
-        ("8.1", r"number must be one of the exercises of chapter 8 that have a check \(8\.3, 8\.4\), but it is '8\.1'; open questions have none"),
+        ("8.1", r"exercise must be one of the exercises of chapter 8 that have a check \(8\.3, 8\.4\), but it is '8\.1'; open questions have none"),
         ("8.33", r"chapter 8 .*but it is '8\.33'"),
-        ("9.1", r"number must begin with a chapter \(.*8.*\), as '4\.2' does, but it is '9\.1'"),
-        ("", "number must begin with a chapter .*but it is ''"),
-        (8.3, "number must be a text such as '4.2', but it is 8.3"),
-        (None, "number must be a text such as '4.2', but it is None"),
+        ("9.1", r"exercise must begin with a chapter \(.*8.*\), as '4\.2' does, but it is '9\.1'"),
+        ("", "exercise must begin with a chapter .*but it is ''"),
+        (8.3, "exercise must be a number as text, such as '4.2', or an Exercise of your own, but it is 8.3"),
+        (None, "exercise must be a number as text, such as '4.2', or an Exercise of your own, but it is None"),
     ],
 )
 def test_unknown_numbers_are_refused(number, complaint):
     with pytest.raises(ValueError, match=complaint):
         check(number, 1)
+
+
+def own_exercise(**changes):
+    """An exercise of a teacher's own, which is not in the book."""
+    parts = {"number": "H.1", "title": "channels of 3a", "wanted": Number(), "right": lambda: 256} | changes
+    return Exercise(**parts)
+
+
+def test_an_exercise_of_ones_own_is_checked_like_the_books():
+    own = own_exercise(mistakes=((lambda: 416, "that is the naive module's."),), hint="Add four widths.")
+    assert said(lambda: check(own, 256)) == "H.1: right.\n"
+    assert said(lambda: check(own, 416)) == "H.1: that is the naive module's.\n"
+    assert said(lambda: check(own, 255)).endswith("left out. Add four widths.\n")
+    assert said(lambda: check(own, ...)) == f"H.1: {NO_ANSWER_YET}\n"
+    assert "H.1" not in checked()
+
+
+@pytest.mark.parametrize(
+    "changes, complaint",
+    [
+        ({"wanted": 256}, "^wanted must be a kind of answer, such as Number\\(\\), but it is 256$"),
+        ({"right": 256}, "^right must be a function that computes an answer, such as lambda: 42, but it is 256$"),
+        ({"mistakes": ((416, "naive."),)}, "^the first part of each of mistakes must be a function .*, but it is 416$"),
+    ],
+)
+def test_an_exercise_of_ones_own_is_refused_at_once(changes, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        own_exercise(**changes)
 
 
 class TwoOutputs(nn.Module):
