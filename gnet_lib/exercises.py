@@ -359,10 +359,10 @@ class Function(Wanted):
         inputs: makes a list with the arguments of each call, a tuple for each.
 
     Example:
-        >>> wanted = Function("a function of a number", lambda: [(1,), (2,), (3,)])
-        >>> square = Exercise("H.6", "a square", wanted, right=lambda: lambda x: x**2)
-        >>> result = check(square, lambda x: 2 * x)
-        H.6: not right for 2 of the 3 inputs that were tried, for instance (1).
+        >>> wanted = Function("a function of a number", lambda: [(1,), (-2,), (3,)])
+        >>> size = Exercise("H.6", "the size of a number", wanted, right=lambda: abs)
+        >>> result = check(size, int)
+        H.6: not right for 1 of the 3 inputs that were tried, for instance (-2).
     """
 
     what: str
@@ -496,9 +496,9 @@ class Meets(Wanted):
             what to say if not. One after the other is asked.
 
     Example:
-        >>> even = Meets(Number(), ((lambda number: number % 2 == 0, "it is odd."),))
-        >>> result = check(Exercise("H.9", "an even number", even, right=lambda: 2), 7)
-        H.9: it is odd.
+        >>> anything_but_0 = Meets(Number(), ((bool, "it is 0."),))
+        >>> result = check(Exercise("H.9", "a number", anything_but_0, right=lambda: 1), 0)
+        H.9: it is 0.
     """
 
     kind: Wanted
