@@ -151,11 +151,10 @@ class Visit:
 
     def look(self, width: int, dark: bool) -> None:
         """The same, on an open page of the book: waits until the page has followed."""
-        turned = self.page.viewport_size["width"] != width
         self.resize(width, dark)
         self.page.wait_for_function("dark => document.documentElement.dataset.theme === (dark ? 'dark' : 'light')", arg=dark)
-        if turned:
-            self.page.wait_for_timeout(500)  # the theme looks for scrolling boxes 300 ms later
+        # Two frames: in the first the page is laid out anew, then book.js sees which boxes scroll.
+        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def overflow(self) -> int:
         """Pixels by which the page is wider than the window."""
