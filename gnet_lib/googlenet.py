@@ -89,6 +89,14 @@ class AuxiliaryHead(nn.Module):
         dropout: dropout in front of the last layer, at least 0 and below 1.
         batch_norm: whether its convolution is followed by batch normalisation.
 
+    Attributes:
+        pool: the average pooling.
+        conv: the 1x1 convolution, as ``conv_unit`` makes it.
+        fc1: the first linear layer.
+        relu: the ReLU behind it.
+        dropout: the dropout in front of the last layer.
+        fc2: the last linear layer.
+
     Shape:
         (N, in_channels, size, size) -> logits (N, num_classes)
 
@@ -152,11 +160,25 @@ class GoogLeNet(nn.Module):
         aux: whether to build the two auxiliary classifiers. They answer in training only.
         norm: ``"lrn"`` (the paper's local response normalisation in the stem), ``"batch"``
             (batch normalisation behind every convolution, 2015's answer) or ``"none"``.
-        module: ``Inception`` or ``NaiveInception``.
+        module: ``Inception`` or ``NaiveInception``, or a subclass of one of them.
         image_size: height and width of the images. Only the auxiliary classifiers depend
             on it; without them the network takes any image that is not too small.
         dropout: dropout in front of the last linear layer.
-        rows: the table to build from.
+        rows: the table to build from, or rows of your own. ``aux=True`` needs modules that
+            are called 4a and 4d among them.
+
+    Attributes:
+        body: the layers by the name of their row, in their order: ``body["3a"]`` is a
+            module. With ``norm="lrn"``, ``body["norm_pool1"]`` and ``body["norm_conv2"]``
+            stand behind these two rows.
+        heads: the auxiliary classifiers, ``heads["4a"]`` and ``heads["4d"]``; empty
+            without ``aux``.
+        pool: the global average pooling.
+        dropout: the dropout behind it.
+        fc: the last linear layer.
+        in_channels: channels of the images.
+        image_size: height and width that the auxiliary classifiers were built for.
+        smallest_image_size: height and width that an image must have at least.
 
     Shape:
         images (N, in_channels, H, W) -> logits (N, num_classes); in training with ``aux``
@@ -169,6 +191,8 @@ class GoogLeNet(nn.Module):
         >>> model = GoogLeNet(aux=False, norm="none")
         >>> sum(parameter.numel() for parameter in model.parameters())
         6998552
+        >>> model.body["3a"].out_channels, model.fc.in_features
+        (256, 1024)
 
     Source: section 5, Table 1 and Figure 3.
     """
@@ -252,7 +276,7 @@ class GoogLeNet(nn.Module):
 
     @classmethod
     def from_notes(cls, in_channels: int = 1, num_classes: int = 10) -> "GoogLeNet":
-        """The network exactly as the notes build it.
+        """The network exactly as the notes build it, the lecture notes that this book grew from.
 
         It differs from the paper's in five things: no 1x1 convolution in front of the
         stem's 3x3 one, no normalisation, no dropout, no auxiliary classifiers, and the
@@ -265,6 +289,9 @@ class GoogLeNet(nn.Module):
 
         Returns:
             The network, with fresh weights.
+
+        Raises:
+            ValueError: for a bad argument.
 
         Example:
             >>> model = GoogLeNet.from_notes(num_classes=1000, in_channels=3)
@@ -286,12 +313,13 @@ class MiniGoogLeNet(GoogLeNet):
     """A small GoogLeNet for 28x28 images, made of the same parts.
 
     It has batch normalisation and no auxiliary classifiers, and is described by
-    ``MINI_ROWS``. ``module=NaiveInception`` gives its naive twin of the same widths.
+    ``MINI_ROWS``. ``module=NaiveInception`` gives its naive twin of the same widths. Its
+    attributes are those of ``GoogLeNet``.
 
     Args:
         in_channels: channels of the images.
         num_classes: number of classes.
-        module: ``Inception`` or ``NaiveInception``.
+        module: ``Inception`` or ``NaiveInception``, or a subclass of one of them.
         dropout: dropout in front of the last linear layer.
         width: what every width is multiplied by; 2 gives about four times the parameters
             and the multiply-adds.
@@ -352,7 +380,10 @@ def _require_choices(norm: str, module: type[nn.Module]) -> None:
     if norm not in NORMS:
         raise ValueError(f"norm must be one of {', '.join(NORMS)}, but it is {norm!r}")
     if not (isinstance(module, type) and issubclass(module, (Inception, NaiveInception))):
-        raise ValueError(f"module must be Inception or NaiveInception, but it is {module!r}")
+        raise ValueError(
+            "module must be Inception or NaiveInception, or a subclass of one of them, but it is "
+            f"{module!r}"
+        )
 
 
 def _require_dropout(dropout: float) -> None:

@@ -674,8 +674,8 @@ def test_numbers_are_checked(argument, bad):
 @pytest.mark.parametrize("options, message", [
     ({"norm": "layer"}, r"^norm must be one of lrn, batch, none, but it is 'layer'$"),
     ({"norm": None}, r"^norm must be one of lrn, batch, none, but it is None$"),
-    ({"module": nn.Conv2d}, r"^module must be Inception or NaiveInception, but it is .*Conv2d"),
-    ({"module": "naive"}, r"^module must be Inception or NaiveInception, but it is 'naive'$"),
+    ({"module": nn.Conv2d}, r"^module must be Inception or NaiveInception, or a subclass of one of them, but it is .*Conv2d"),
+    ({"module": "naive"}, r"^module must be Inception or NaiveInception, or a subclass of one of them, but it is 'naive'$"),
     ({"dropout": 1.0}, r"^dropout must be at least 0 and below 1, but it is 1\.0$"),
     ({"dropout": -0.1}, r"^dropout must be at least 0 and below 1, but it is -0\.1$"),
     ({"dropout": float("nan")}, r"^dropout must be at least 0 and below 1, but it is nan$"),
@@ -753,7 +753,7 @@ def test_mini_checks_its_width(bad):
 
 
 def test_mini_checks_its_module():
-    with pytest.raises(ValueError, match="module must be Inception or NaiveInception, but it is <class 'int'>"):
+    with pytest.raises(ValueError, match="module must be Inception or NaiveInception, or a subclass of one of them, but it is <class 'int'>"):
         MiniGoogLeNet(module=int)
     assert isinstance(MiniGoogLeNet(module=NotesInception).body["3a"], NotesInception)
 
