@@ -131,8 +131,32 @@ def resume(run: "Run", path: Path) -> None:
     print(_resumed_line(run, path, state))
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint file; a damaged one is a ``ValueError`` that names it."""
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint file, for instance to evaluate its weights without a training set.
+
+    Args:
+        path: a file that ``fit`` wrote.
+
+    Returns:
+        What the file holds, on the CPU. ``"model"`` are the weights for
+        ``model.load_state_dict``, ``"rows"`` those of the history, ``"epoch"`` and
+        ``"step"`` where the run goes on, ``"settings"`` what the run was called with.
+
+    Raises:
+        ValueError: if the file is missing, damaged or no checkpoint.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from gnet_lib.training import fit
+        >>> images = ImageSet(torch.randn(8, 1, 28, 28), torch.arange(8))
+        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "run.pt"
+        ...     history = fit(model, images, epochs=2, batch_size=4, checkpoint=path, progress=False)
+        ...     state = load_checkpoint(path)
+        >>> len(state["rows"]), sorted(state["model"])
+        (2, ['1.bias', '1.weight'])
+    """
     try:
         with zipfile.ZipFile(path) as archive:  # PyTorch itself checks no checksums
             if damaged := archive.testzip():
