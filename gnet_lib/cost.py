@@ -251,6 +251,9 @@ def network_cost(
 ) -> dict[str, Cost]:
     """Cost of a whole network without normalisation, row by row.
 
+    Only the table is counted, with this book's two modules. What a subclass of them changes
+    is not seen here; ``torchinfo_cost`` sees it.
+
     Args:
         rows: the table of the network.
         in_channels: channels of the images.
@@ -323,8 +326,8 @@ def torchinfo_layers(model: nn.Module, input_size: tuple[int, ...]) -> "pandas.D
         input_size: shape of one batch; use a batch of 1 for counts of one image.
 
     Returns:
-        One row for each time that a layer works: ``layer``, ``kind``, ``output_shape``,
-        ``weights`` and ``biases`` (0 where they were counted in a row before),
+        One row for each time that a layer works. Its columns are ``layer``, ``kind``,
+        ``output_shape``, ``weights`` and ``biases`` (0 where they were counted in a row before),
         ``multiply_adds`` (of the weights of convolutions and linear layers),
         ``bias_additions`` (of the same layers) and ``torchinfo`` (its own column
         "Mult-Adds").

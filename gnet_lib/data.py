@@ -257,7 +257,7 @@ class ImageSet:
             seed: the same seed gives the same split.
 
         Returns:
-            (rest, held out): every image of this set is in exactly one of them.
+            (rest, held out); every image of this set is in exactly one of them.
 
         Raises:
             ValueError: ``count`` is out of range, or a class has too few images.
@@ -539,7 +539,7 @@ def load_sample() -> FashionMNIST:
     """Load the small sample that is bundled with the library, without a search.
 
     Returns:
-        3,000 training and 1,000 test images: the first 300 and the first 100 of
+        3,000 training and 1,000 test images, the first 300 and the first 100 of
         each class of Fashion-MNIST.
 
     Example:

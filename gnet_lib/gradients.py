@@ -25,7 +25,8 @@ def fan_in(layer: nn.Conv2d | nn.Linear) -> int:
         layer: a convolution or a linear layer.
 
     Returns:
-        Weights per output: input channels times kernel area, or input features.
+        The number of weights of one output; of a convolution input channels times kernel
+        area, of a linear layer its input features.
 
     Example:
         >>> fan_in(nn.Conv2d(16, 32, kernel_size=5))

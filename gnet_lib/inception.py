@@ -45,8 +45,8 @@ def conv_unit(
         batch_norm: whether to normalise before the ReLU.
 
     Returns:
-        The layers ``conv``, ``norm`` (with ``batch_norm``) and ``relu``:
-        (N, in_channels, H, W) -> (N, out_channels, H / stride, W / stride), rounded up.
+        The layers ``conv``, ``norm`` (with ``batch_norm``) and ``relu``. They turn
+        (N, in_channels, H, W) into (N, out_channels, H / stride, W / stride), rounded up.
 
     Raises:
         ValueError: if a number is not a whole number of at least 1, or the kernel is even.
@@ -111,11 +111,16 @@ def in_one_block(gradient: Tensor) -> Tensor:
 class FourPaths(nn.Module):
     """What both Inception modules share: one input, four paths, their outputs concatenated.
 
-    The two kinds below build ``branches`` (the four paths by name) and say how many
-    ``out_channels`` come out.
+    ``NaiveInception`` and ``Inception`` build ``branches`` and say how many
+    ``out_channels`` come out. This class by itself has neither.
 
     Args:
         in_channels: channels of the input.
+        widths: the module's widths.
+
+    Attributes:
+        concat_order: names of the four paths in the order of concatenation.
+        in_channels: channels that come in.
         widths: the module's widths.
 
     Raises:
@@ -162,6 +167,14 @@ class NaiveInception(FourPaths):
         widths: the module's widths; the reductions and ``pool_proj`` are not used.
         batch_norm: whether every convolution is followed by batch normalisation.
 
+    Attributes:
+        branches: the four paths by name. ``branches["1x1"]``, ``["3x3"]`` and ``["5x5"]``
+            are what ``conv_unit`` makes, ``["pool"]`` is a max pooling.
+        concat_order: names of the four paths in the order of concatenation.
+        in_channels: channels that come in.
+        out_channels: channels that go out.
+        widths: the module's widths.
+
     Shape:
         (N, in_channels, H, W) -> (N, out_channels, H, W), where ``out_channels`` is
         ``c1x1 + c3x3 + c5x5 + in_channels``.
@@ -173,6 +186,8 @@ class NaiveInception(FourPaths):
         >>> module = NaiveInception(192, InceptionWidths(64, 96, 128, 16, 32, 32))
         >>> module(torch.zeros(1, 192, 28, 28)).shape
         torch.Size([1, 416, 28, 28])
+        >>> module.branches["5x5"].conv.weight.shape
+        torch.Size([32, 192, 5, 5])
 
     Source: section 4, Figure 2(a).
     """
@@ -199,6 +214,15 @@ class Inception(FourPaths):
         widths: the module's six widths.
         batch_norm: whether every convolution is followed by batch normalisation.
 
+    Attributes:
+        branches: the four paths by name. ``branches["1x1"]`` is what ``conv_unit`` makes;
+            ``["3x3"]`` and ``["5x5"]`` have two such parts, ``reduce`` and ``conv``;
+            ``["pool"]`` has a max pooling ``pool``, and ``project``, again of ``conv_unit``.
+        concat_order: names of the four paths in the order of concatenation.
+        in_channels: channels that come in.
+        out_channels: channels that go out.
+        widths: the module's widths.
+
     Shape:
         (N, in_channels, H, W) -> (N, out_channels, H, W), where ``out_channels`` is
         ``c1x1 + c3x3 + c5x5 + pool_proj``, whatever ``in_channels`` is.
@@ -210,6 +234,8 @@ class Inception(FourPaths):
         >>> module = Inception(192, InceptionWidths(64, 96, 128, 16, 32, 32))
         >>> module(torch.zeros(1, 192, 28, 28)).shape
         torch.Size([1, 256, 28, 28])
+        >>> module.branches["5x5"].reduce.conv.weight.shape
+        torch.Size([16, 192, 1, 1])
 
     Source: section 4, Figure 2(b); widths in Table 1.
     """
@@ -269,7 +295,8 @@ class LinearInception(Inception):
 class NotesInception(Inception):
     """The same module with the paths concatenated in the notes' order: pool, 5x5, 3x3, 1x1.
 
-    Any fixed order works, since the next layer learns which channel is which.
+    The notes are the lecture notes that this book grew from. Any fixed order works, since
+    the next layer learns which channel is which.
 
     Args:
         in_channels: channels of the input.
@@ -278,6 +305,9 @@ class NotesInception(Inception):
 
     Shape:
         (N, in_channels, H, W) -> (N, out_channels, H, W), as in ``Inception``.
+
+    Raises:
+        ValueError: for a bad argument, or an input of another shape.
 
     Example:
         >>> NotesInception.concat_order

@@ -134,7 +134,7 @@ class MaxPool:
 
     The paper gives kernel, stride and output size only. Rounding up without padding
     (``ceil_mode``) is one way to get 112 -> 56 -> 28 -> 14 -> 7, padding by 1 and
-    rounding down is another; the notes use the second.
+    rounding down is another; the lecture notes behind this book use the second.
 
     Args:
         name: the row's name, for instance ``"pool1"``.
@@ -309,7 +309,10 @@ def _as_in_the_notes(row: Row) -> Row:
 
 
 NOTES_ROWS: tuple[Row, ...] = tuple(_as_in_the_notes(row) for row in TABLE_1)
-"""The rows as the notes build them, without the 1x1 in the stem and with padded pooling."""
+"""The rows as the notes build them, the lecture notes that this book grew from.
+
+They have no 1x1 convolution in the stem, and their pooling is padded.
+"""
 
 
 def scale_rows(rows: tuple[Row, ...], factor: float) -> tuple[Row, ...]:

@@ -75,7 +75,8 @@ def torchvision_variant(num_classes: int = 1000, *, aux: bool = True) -> GoogLeN
         aux: whether to build the two auxiliary classifiers.
 
     Returns:
-        The network, with fresh weights: images (N, 3, H, W) -> logits (N, num_classes).
+        The network, with fresh weights; it turns images (N, 3, H, W) into logits
+        (N, num_classes).
 
     Raises:
         ValueError: if ``num_classes`` is not a whole number of at least 1.

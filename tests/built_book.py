@@ -11,7 +11,7 @@ import yaml
 from conftest import ROOT
 from filelock import FileLock
 
-SOURCES = ("_config.yml", "_toc.yml", "book")
+SOURCES = ("_config.yml", "_toc.yml", "book", "gnet_lib")  # the reference shows tables of the library
 
 
 def contents() -> list[str]:

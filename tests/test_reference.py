@@ -21,11 +21,15 @@ import yaml
 from bs4 import BeautifulSoup
 from conftest import BOOK, ROOT
 from gnet_book import public_path
+from gnet_lib import WIDTHS, AuxiliaryHead, GoogLeNet, Inception, NaiveInception
+from gnet_lib.googlenet import DEEP_ROWS
+from gnet_lib.inception import FourPaths
 from pybtex.database import parse_file, parse_string
+from torch import nn
 from write_inventories import INVENTORIES, entries, inventory, read_entries
 
 PAGES = sorted((BOOK / "api").glob("*.md"))
-DIRECTIVE = re.compile(r"^\.\. auto(function|class|exception|data):: (\S+)$", re.MULTILINE)
+DIRECTIVE = re.compile(r"^\.\. auto(function|class|exception|data):: ([\w.]+)(?:\(.*\))?$", re.MULTILINE)
 ROOMS = tuple(gnet_lib._ROOMS)
 
 
@@ -107,7 +111,7 @@ CHECKS_OF_ARGUMENTS = re.compile(r"_?(require|check)_")
 
 def sections(text: str) -> dict[str, str]:
     """The parts of a docstring after its description: name -> text."""
-    parts = re.split(r"^(Args|Shape|Returns|Yields|Raises|Warns|Example):\n", inspect.cleandoc(text), flags=re.MULTILINE)
+    parts = re.split(r"^(Args|Attributes|Shape|Returns|Yields|Raises|Warns|Example):\n", inspect.cleandoc(text), flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2]))
 
 
@@ -147,6 +151,9 @@ def missing_in(value) -> list[str]:
     returns = inspect.isfunction(value) and inspect.signature(value).return_annotation not in (None, inspect.Signature.empty)
     if returns and not {"Returns", "Yields"} & set(said):
         missing.append("Returns")
+    for name in {"Returns", "Yields"} & set(said):
+        if ":" in re.sub(r"`[^`]*`", "", said[name].strip().splitlines()[0]):
+            missing.append(f"{name} has a colon, in front of which a type is read")
     entry = entry_point(value)
     if inspect.isfunction(entry) and refuses(entry) and "Raises" not in said:
         missing.append("Raises")
@@ -220,6 +227,18 @@ def no_raises_of_a_check(size: int) -> None:
     _require_positive(size)  # noqa: F821
 
 
+def type_before_a_colon(size: int) -> int:
+    """A side.
+
+    Args:
+        size: pixels.
+
+    Returns:
+        The side: as it came.
+    """
+    return size
+
+
 def sound(size: int) -> int:
     """A side.
 
@@ -237,13 +256,43 @@ def sound(size: int) -> int:
     return size
 
 
-@pytest.mark.parametrize("function", [no_args, wrong_name, no_returns, no_raises, no_raises_of_a_check])
+@pytest.mark.parametrize("function", [no_args, wrong_name, no_returns, no_raises, no_raises_of_a_check, type_before_a_colon])
 def test_a_silent_docstring_is_noticed(function):
     assert len(missing_in(function)) == 1
 
 
 def test_a_sound_docstring_is_complete():
     assert missing_in(sound) == []
+
+
+INSTANCES = {
+    "GoogLeNet": lambda: GoogLeNet(rows=DEEP_ROWS, image_size=28),
+    "AuxiliaryHead": lambda: AuxiliaryHead(8, 5, 10),
+    "NaiveInception": lambda: NaiveInception(3, WIDTHS["3a"]),
+    "Inception": lambda: Inception(3, WIDTHS["3a"]),
+    "FourPaths": lambda: FourPaths(3, WIDTHS["3a"]),
+}
+
+
+def attributes_said(value) -> set[str]:
+    """The attributes that a class describes."""
+    return set(re.findall(r"^    (\w+): ", sections(value.__doc__).get("Attributes", ""), re.MULTILINE))
+
+
+def attributes_held(instance: nn.Module) -> set[str]:
+    """What a module keeps under a public name of its own."""
+    own = set(vars(instance)) - set(vars(nn.Module())) | {name for name, _ in instance.named_children()}
+    return own | ({"concat_order"} if isinstance(instance, FourPaths) else set())
+
+
+@pytest.mark.parametrize("name", INSTANCES)
+def test_attributes_are_described(name):
+    instance = INSTANCES[name]()
+    assert attributes_said(type(instance)) == attributes_held(instance)
+
+
+def test_every_class_that_describes_attributes_is_tried():
+    assert {value.__name__ for value in described_objects().values() if inspect.isclass(value) and attributes_said(value)} == set(INSTANCES)
 
 
 # --- examples run after a star import of their room --------------------------------------
@@ -269,6 +318,39 @@ def test_example_needs_no_more_than_its_room(name):
 def test_a_name_from_nowhere_is_noticed():
     examples = doctest.DocTestParser().get_examples(">>> import pandas\n>>> frame = pandas.DataFrame()\n>>> show(frame, mystery)\n")
     assert unknown_names(examples, gnet_lib.plots) == {"mystery"}
+
+
+# --- programs on the pages -------------------------------------------------------------
+
+
+def failures_of(text: str) -> int:
+    """How many examples of a page's own programs do not give what the page says."""
+    program = "".join(re.findall(r"^```python\n(>>> .*?)^```$", text, re.MULTILINE | re.DOTALL))
+    runner = doctest.DocTestRunner()
+    runner.run(doctest.DocTestParser().get_doctest(program, {}, "page", None, None))
+    return runner.failures
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_programs_of_a_page_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = page.read_text(encoding="utf-8")
+    assert failures_of(text) == 0
+    assert text.count(">>> ") == 0 or "```python\n>>> " in text
+
+
+def test_a_wrong_program_is_noticed():
+    assert failures_of("A sum:\n\n```python\n>>> 1 + 1\n3\n```\n\n```python\n>>> 1 + 1\n2\n```\n") == 1
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_page_says_what_its_examples_start_from(page):
+    text = page.read_text(encoding="utf-8")
+    rooms = re.findall(r"automodule:: gnet_lib\.(\w+)", text)
+    assert all(f"`from gnet_lib.{room} import *`" in text for room in rooms)
+    (brought,) = re.findall(r"^The examples run .* brings? (.*), too\.$", text, re.MULTILINE) or [""]
+    for room in rooms:
+        assert all(hasattr(import_module(f"gnet_lib.{room}"), name) for name in re.findall(r"`(\w+)`", brought))
 
 
 # --- links between the chapters and the reference ----------------------------------------------
