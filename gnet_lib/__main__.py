@@ -7,10 +7,13 @@ It prints one line for each thing the book needs:
 [problem]  it does not work; the next line says what to do
 
 and ends with exit status 0, or 1 if there was a problem.
+
+`--version` prints the library's version only.
 """
 
 from __future__ import annotations  # for an old Python, see __init__.py
 
+import argparse
 import importlib
 import math
 import platform
@@ -19,6 +22,8 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+
+from gnet_lib import __version__
 
 # The same lower bounds as in pyproject.toml (a test compares the two).
 OLDEST_PYTHON = (3, 11)
@@ -54,6 +59,17 @@ class Problem(Exception):
     def __init__(self, what: str, to_do: str) -> None:
         super().__init__(what)
         self.to_do = to_do
+
+
+def read_options() -> None:
+    """Answer --help and --version; stop with exit status 2 at any other option."""
+    parser = argparse.ArgumentParser(
+        prog="python -m gnet_lib",
+        description="Check whether this computer is ready for the book: versions, device, data, "
+        "and a short training.",
+    )
+    parser.add_argument("--version", action="version", version=f"gnet_lib {__version__}")
+    parser.parse_args()
 
 
 def main() -> int:
@@ -248,4 +264,5 @@ def _train_briefly() -> tuple[list[float], float]:
 
 
 if __name__ == "__main__":
+    read_options()
     sys.exit(main())

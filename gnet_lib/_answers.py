@@ -9,7 +9,6 @@ Each chapter begins with the few functions that its exercises share.
 import copy
 import functools
 import math
-from collections.abc import Callable
 from typing import Any
 
 import gnet_lib as lib
@@ -64,7 +63,7 @@ CHAPTER_1 = (
         hint="Count the output values, and the products in each.",
     ),
     Exercise(
-        "1.2", "products that meet a real pixel", Numbers(("of the 864", "of the 1,225")),
+        "1.2", "products that meet a real pixel", Numbers(("rest of the 864", "rest of the 1,225")),
         right=lambda: (2 * 3 * real_products(3, 4), real_products(5, 7)),
         mistakes=(
             (lambda: (2 * 3 * 2 * 2 * 9, ANY),
@@ -394,7 +393,7 @@ CHAPTER_5 = (
     ),
     Exercise(
         "5.2", "parameters of the naive network",
-        Numbers(("parameters", "of the last linear layer")),
+        Numbers(("parameters of the network", "parameters of the last layer")),
         right=lambda: (
             naive_network().parameters, lib.network_cost(naive=True)["linear"].parameters
         ),
@@ -455,7 +454,7 @@ CHAPTER_5B = (
     ),
     Exercise(
         "5b.2", "what is printed as 73M",
-        Numbers(("the smallest count", "the largest count"), within=1),
+        Numbers(("smallest count", "largest count"), within=1),
         right=lambda: printed_range(lib.PRINTED["4a"].operations),
         mistakes=(
             (lambda: (printed_range("73M", half=1)[0], ANY),
@@ -514,7 +513,8 @@ def in_3a(kernel_size: int, in_channels: int = 16) -> Any:
 
 CHAPTER_5C = (
     Exercise(
-        "5c.1", "torchvision's parameters", Numbers(("parameters", "of batch normalisation")),
+        "5c.1", "torchvision's parameters",
+        Numbers(("parameters of the network", "parameters of batch normalisation")),
         right=lambda: (in_torchvisions(), in_torchvisions("BatchNorm")),
         mistakes=(
             (lambda: (in_torchvisions(heads=False), ANY),
@@ -703,7 +703,7 @@ def vote(labels: Any, count: int) -> Any:
 CHAPTER_7 = (
     Exercise(
         "7.1", "bytes of the training images",
-        Numbers(("as uint8", "after normalised", "in nearest")),
+        Numbers(("bytes as uint8", "bytes after normalised", "bytes in nearest")),
         right=lambda: tuple(map(bytes_of, ("uint8", "float32", "float64"))),
         mistakes=(
             (lambda: (bytes_of("uint8", images=70_000), ANY, ANY),
@@ -884,7 +884,7 @@ def some_costs() -> list[tuple]:
 
 PAGE_T = (
     Exercise(
-        "T.1", "a batch normalisation", Numbers(("by torchinfo", "a fair count")),
+        "T.1", "a batch normalisation", Numbers(("count by torchinfo", "fair count")),
         right=lambda: (norm_by_torchinfo(), 8 * 10 * 10),
         mistakes=(
             (lambda: (2 * 8 * 10 * 10, ANY),

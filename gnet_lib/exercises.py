@@ -14,9 +14,10 @@ open it before you have tried.
 
 import copy
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 # The library looks its names up when they are first used, so this import brings no torch.
@@ -104,6 +105,8 @@ def checked(chapter: str | None = None) -> dict[str, str]:
     """
     exercises = _exercises()
     chapters = list(dict.fromkeys(map(_chapter, exercises)))
+    if chapter is not None and not isinstance(chapter, str):
+        raise ValueError(f"chapter must be a text such as '8', but it is {chapter!r}")
     if chapter is not None and chapter not in chapters:
         raise ValueError(f"chapter must be one of {', '.join(chapters)}, but it is {chapter!r}")
     return {
@@ -251,7 +254,7 @@ class Number(Wanted):
         if isinstance(value, bool) or not isinstance(value, Real):
             raise Unusable(f"it is {_described(value)}")
         if not self.tolerance and value % 1 != 0:
-            raise Unusable(f"it is {value!r}")
+            raise Unusable(f"it is {_described(value)}")
         return _as_float(value) if self.tolerance else int(value)
 
     def same(self, given: float, other: float) -> bool:
@@ -284,7 +287,7 @@ class Numbers(Wanted):
     Example:
         >>> sizes = Exercise("H.4", "a map", Numbers(("height", "width")), right=lambda: (28, 14))
         >>> result = check(sizes, (28, 28))
-        H.4: not right: width.
+        H.4: not right: the width.
     """
 
     names: tuple[str, ...]
@@ -295,11 +298,11 @@ class Numbers(Wanted):
         return f"{len(self.names)} whole numbers in brackets ({', '.join(self.names)})"
 
     def read(self, answer: Any) -> tuple:
-        if not hasattr(answer, "__iter__") or isinstance(answer, (str, dict, set)):
+        if not hasattr(answer, "__iter__") or isinstance(answer, (str, bytes, dict, set)):
             raise Unusable(f"it is {_described(answer)}")
         values = tuple(answer) if getattr(answer, "ndim", 1) else (answer,)
         if len(values) != len(self.names):
-            raise Unusable(f"it has {len(values)} values")
+            raise Unusable(f"it has {len(values)} value{'' if len(values) == 1 else 's'}")
         return tuple(map(self._read_part, self.names, values))
 
     def _read_part(self, name: str, value: Any) -> int:
@@ -314,7 +317,7 @@ class Numbers(Wanted):
         return not self._wrong(given, other)
 
     def explain(self, given: tuple, right: tuple) -> str:
-        return f"not right: {' and '.join(self._wrong(given, right))}."
+        return f"not right: {' and '.join(f'the {name}' for name in self._wrong(given, right))}."
 
     def _wrong(self, given: tuple, other: tuple) -> list[str]:
         return [
@@ -617,17 +620,29 @@ def _alike(one: Any, other: Any) -> bool:
     return torch.allclose(mine, theirs, rtol=0, atol=rounding)
 
 
+LONGEST_NUMBER = 10**30
+"""Whole numbers from this one on are not repeated to the reader."""
+
+
 def _described(answer: Any) -> str:
     """What somebody gave, in a few words."""
     if isinstance(answer, str):
-        return f"the text {answer[:40]!r}"
+        return f"the text {answer[:40]!r}{_advice(answer)}"
     if isinstance(answer, type):
         return f"the class {answer.__name__} itself; make one with {answer.__name__}(...)"
+    if isinstance(answer, Integral) and abs(answer) >= LONGEST_NUMBER:
+        return "a whole number of more than 30 digits"  # Python refuses to write the longest ones
     if answer is None or isinstance(answer, Real):
         return repr(answer)
     if hasattr(answer, "shape"):
         return f"a {type(answer).__name__} of the shape {tuple(answer.shape)}"
     return f"of the type {type(answer).__name__}"
+
+
+def _advice(text: str) -> str:
+    """What to do about a number that was written as a text."""
+    is_number = re.fullmatch(r"[-+]?\d[\d,_ ]*(\.\d+)?", text.strip()) is not None
+    return "; write the number without quotation marks and commas" if is_number else ""
 
 
 def _listed(arguments: tuple) -> str:

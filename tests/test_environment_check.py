@@ -125,6 +125,27 @@ def test_sample_is_a_note_and_no_problem(capsys, tiny_network):
     assert lines[-1].startswith("Everything works")
 
 
+# ---------------------------------------------------------------------- options
+
+
+@pytest.mark.parametrize(
+    "option, status, said",
+    [
+        ("--help", 0, "usage: python -m gnet_lib [-h] [--version]\n\nCheck whether this computer is ready"),
+        ("--version", 0, f"gnet_lib {gnet_lib.__version__}\n"),
+        ("--foo", 2, "python -m gnet_lib: error: unrecognized arguments: --foo"),
+        ("foo", 2, "python -m gnet_lib: error: unrecognized arguments: foo"),
+    ],
+)
+def test_options_do_not_run_the_check(option, status, said):
+    done = subprocess.run(
+        [sys.executable, "-m", "gnet_lib", option], capture_output=True, text=True, cwd=REPOSITORY
+    )
+    assert done.returncode == status
+    assert said in done.stdout + done.stderr
+    assert "[ok]" not in done.stdout
+
+
 # --------------------------------------------------------------------- packages
 
 

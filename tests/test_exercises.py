@@ -565,11 +565,21 @@ class TwoOutputs(nn.Module):
         ("1.3", math.inf, "not right, and not near."),
         ("1.3", -(10**400), "not right, and not near."),
         ("1.3", math.nan, "not right, and not near."),
-        ("1.3", "0.5", "the answer should be a number, but it is the text '0.5'."),
+        ("1.3", "0.5", "the answer should be a number, but it is the text '0.5'; write the number without quotation marks and commas."),
+        ("1.1", "118,013,952", "it is the text '118,013,952'; write the number without quotation marks and commas."),
+        ("1.1", "-1_000 ", "it is the text '-1_000 '; write the number without quotation marks and commas."),
+        pytest.param("2.2", 10**5000, "but it is a whole number of more than 30 digits.", id="too long to write"),
+        ("2.2", -(10**400), "but it is a whole number of more than 30 digits."),
+        ("2.2", 10**30 - 1, f"but it is {10**30 - 1}."),
+        ("2.2", math.inf, "but it is inf."),
         ("2.1", 3, "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it is 3."),
-        ("2.1", torch.tensor(3), "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it has 1 values."),
-        ("2.1", (3,), "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it has 1 values."),
-        ("2.1", ("3", 4), "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but for the padding it is the text '3'."),
+        ("2.1", torch.tensor(3), "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it has 1 value."),
+        ("2.1", (3,), "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it has 1 value."),
+        ("2.1", ("3", 4), "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but for the padding it is the text '3'; write the number without quotation marks and commas."),
+        ("2.1", b"x", "but it is of the type bytes."),
+        ("2.1", (), "but it has 0 values."),
+        ("2.1", (3, 10**400), "not right: the multiply-adds."),
+        ("5.2", (1, 1), "not right: the parameters of the network and the parameters of the last layer."),
         ("2.1", {3, 4}, "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it is of the type set."),
         ("2.2", "cat", "the answer should be one of the texts 'the pooling', 'torch.cat', 'the next module', but it is the text 'cat'."),
         ("2.4", nn.ReLU, "the answer should be a module for inputs of the shape (1, 192, 9, 9), but it is the class ReLU itself; make one with ReLU(...)."),
@@ -629,6 +639,8 @@ def test_checked_lists_the_exercises():
     assert checked("8") == {number: EXERCISES[number].title for number in ("8.3", "8.4")}
     with pytest.raises(ValueError, match="chapter must be one of .*8.*, but it is '99'"):
         checked("99")
+    with pytest.raises(ValueError, match="^chapter must be a text such as '8', but it is 8$"):
+        checked(8)
 
 
 def test_importing_the_checkers_brings_nothing_heavy():
