@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
 
 import graders
@@ -105,12 +106,16 @@ def test_faults_are_noticed(spoil, fault):
 # --- plain pytest ---------------------------------------------------------------------
 
 
-def graded(folder, *options):
+def graded(folder, **variables):
     """Run the tests of a hand-out as a teacher does; test -> what it says, "" if it passed."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_submission.py", "--junitxml", "grades.xml", *options]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
-    results = ElementTree.parse(folder / "grades.xml").iter("testcase")
-    return done, {case.get("name"): "".join(part.get("message") for part in case) for case in results}
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_submission.py", "--junitxml", "grades.xml"]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    said = {}
+    for case in ElementTree.parse(folder / "grades.xml").iter("testcase"):
+        name = case.get("name").removeprefix("test_answer[").removesuffix("]")
+        said[name] = "".join(part.get("message") for part in case)
+    return done, said
 
 
 @pytest.fixture
@@ -121,11 +126,12 @@ def course(tmp_path):
     return tmp_path
 
 
-def hand_in(course, student, *cells):
-    """Lay a student's notebook where the tests look for it."""
-    folder = course / "submitted" / student
-    folder.mkdir(parents=True)
-    nbformat.write(with_answers(*cells), folder / "08_training.ipynb")
+def hand_in(course, student, *cells, name="08_training.ipynb"):
+    """Lay a student's notebook where the tests look for it; its path."""
+    path = course / "submitted" / student / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(with_answers(*cells), path)
+    return path
 
 
 def test_submissions_are_graded(course):
@@ -133,12 +139,66 @@ def test_submissions_are_graded(course):
     hand_in(course, "blaise", exercise("8.3", "(281, 655"))  # forgets a bracket, deletes a cell
     hand_in(course, "carl", exercise("8.3", "(281, 655)"), exercise("8.4"))
     done, said = graded(course)
-    said = {name.removeprefix("test_answer[").removesuffix("]"): text for name, text in said.items()}
     assert said["ada/08_training-8.3"] == said["ada/08_training-8.4"] == ""
     assert said["blaise/08_training-8.3"] != "" and "the cell for the answer is missing" in said["blaise/08_training-8.4"]
     assert "8.3: the second number goes to the end of the training" in said["carl/08_training-8.3"]
     assert "8.4: no answer yet" in said["carl/08_training-8.4"]
     assert len(said) == 6 and done.returncode == 1
+
+
+RIGHT = "0.91 * 0.09 / 0.001**2"  # to 8.4
+
+
+@pytest.mark.parametrize("name", ["08_training (1).ipynb", "08_training(2).ipynb", "08_training-1.ipynb", "08_training-Copy1.ipynb"])
+def test_a_copy_is_graded_like_the_original(course, name):
+    hand_in(course, "carl", exercise("8.4", RIGHT), name=name)
+    _, said = graded(course)
+    assert said[f"carl/{name.removesuffix('.ipynb')}-8.4"] == ""
+
+
+def test_what_cannot_be_graded_fails_alone(course):
+    """A strange name and two wrong places cost only the notebook concerned."""
+    hand_in(course, "ada", exercise("8.4", RIGHT))
+    hand_in(course, "carl", exercise("8.4", RIGHT), name="my homework.ipynb")
+    hand_in(course, ".", exercise("8.4", RIGHT))
+    hand_in(course, "dora/week4", exercise("8.4", RIGHT))
+    hand_in(course, "ada/.ipynb_checkpoints", exercise("8.4"), name="08_training-checkpoint.ipynb")
+    _, said = graded(course)
+    assert said.pop("ada/08_training-8.4") == "" and "missing" in said.pop("ada/08_training-8.3")
+    assert "no handed-out notebook is called my homework.ipynb; rename it to one of 08_training.ipynb" in said.pop("carl/my homework")
+    assert f"move it to {course / 'submitted'}/STUDENT/08_training.ipynb" in said.pop("08_training")
+    assert "lies in the wrong place" in said.pop("dora/week4/08_training")
+    assert said == {}
+
+
+def test_an_endless_loop_costs_the_limit_once_and_only_what_follows(course):
+    hand_in(course, "blaise", exercise("8.4", RIGHT), new_code_cell("while True: pass"), exercise("8.3"))
+    hand_in(course, "carl", new_code_cell("while True: pass"), exercise("8.3"), exercise("8.4", RIGHT))
+    done, said = graded(course, CELL_LIMIT_SECONDS="15")
+    assert said["blaise/08_training-8.4"] == ""
+    for name in ("blaise/08_training-8.3", "carl/08_training-8.3", "carl/08_training-8.4"):
+        assert "ran longer than 15 s" in said[name]
+    assert done.stdout.count("Timeout waiting for execute reply") <= 2 and "zmq" not in done.stdout
+
+
+def test_a_notebook_that_ends_python(course):
+    hand_in(course, "ada", exercise("8.4", RIGHT), new_code_cell("import os\nos._exit(1)"), exercise("8.3"))
+    _, said = graded(course)
+    assert said["ada/08_training-8.4"] == "" and "ended Python" in said["ada/08_training-8.3"]
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b"{}", b"\xff\xfe", b'{"cells": [1], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'])
+def test_a_file_that_is_no_notebook(course, content):
+    hand_in(course, "ada").write_bytes(content)
+    _, said = graded(course)
+    assert sorted(said) == ["ada/08_training-8.3", "ada/08_training-8.4"]
+    assert all("not readable as a notebook" in text for text in said.values())
+
+
+def test_a_cell_that_calls_itself_a_check_earns_nothing(course):
+    hand_in(course, "ada", exercise("8.4", "1"), new_code_cell("pass", metadata={"checks": "8.4"}))
+    _, said = graded(course)
+    assert said["ada/08_training-8.4"] != ""
 
 
 def test_nobody_has_handed_in(course):

@@ -121,8 +121,14 @@ def test_code_for_slides_runs(tmp_path, monkeypatch):
 def test_commands_take_the_named_choices():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     named = set(re.findall(r"\b([A-Z_]{3,})=", section("Handing out the notebooks") + section("Grading")))
+    named -= {"CELL_LIMIT_SECONDS"}  # of the tests for submitted notebooks
     assert named == {"CHAPTERS", "OUT", "KEEP_OUTPUTS", "HIDE_ANSWERS", "GRADER"}
     assert all(f"$({name})" in makefile for name in named)
+
+
+def test_limit_for_a_cell_is_told_as_it_is():
+    (default,) = re.findall(r'"CELL_LIMIT_SECONDS", "(\d+)"', (ROOT / "tools" / "submission_tests.py").read_text(encoding="utf-8"))
+    assert f"has run for {default} seconds" in section("Grading") and "`CELL_LIMIT_SECONDS=60 python" in section("Grading")
 
 
 def test_grading_is_told_as_it_is():
