@@ -163,11 +163,29 @@ def test_one_notebook_changed_by_hand_is_noticed_and_mended(project):
     assert path.read_text(encoding="utf-8") == text
 
 
-@pytest.mark.parametrize("slug", ["googlenet", "https://github.com/ada/googlenet", "ada/goog lenet", "ada/"])
+@pytest.mark.parametrize("slug", ["googlenet", "https://gitlab.com/ada/googlenet", "ada/goog lenet", "ada/"])
 def test_stamp_refuses_what_is_no_address(project, slug):
     with pytest.raises(ValueError, match=f"REPO must look like owner/name, .*got '{slug}'"):
         repository.stamp(slug, project)
     assert repository.disagreements(project) == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ada/googlenet",
+        "https://github.com/ada/googlenet",
+        "https://github.com/ada/googlenet.git",
+        "https://www.github.com/ada/googlenet/",
+        "github.com/ada/googlenet",
+        "git@github.com:ada/googlenet.git",
+    ],
+)
+def test_an_address_as_it_is_copied_is_understood(project, capsys, address):
+    assert repository.main([address], project) == 0
+    assert repository.current(project) == "ada/googlenet"
+    said = capsys.readouterr().out
+    assert "Next: commit these files, then `make book`. Hand-outs made before carry the old address" in said
 
 
 def test_other_repositories_stay_as_they_are():

@@ -3,6 +3,8 @@
     python tools/repository.py                 # print the address and check every place
     python tools/repository.py owner/name      # write it (`make repository REPO=owner/name`)
 
+The address as the browser or `git clone` has it, https://github.com/owner/name.git, is understood.
+
 Its home is `[project.urls] Repository` in pyproject.toml. The others are copies: the links
 in README.md, CONTRIBUTING.md and CITATION.cff, the launch buttons in _config.yml, and in
 each notebook the badge and the line `REPOSITORY = "..."` of the set-up cell.
@@ -23,6 +25,12 @@ NOTEBOOK_LINE = re.compile(r'(REPOSITORY = \\")(' + SLUG + r')(\\")')
 NOTEBOOK_BADGE = re.compile(r"(\(https://colab\.research\.google\.com/github/)(" + SLUG + r")(/blob/main/)")
 # How a link names a repository: GitHub itself, Colab (github/), shields.io (github/KIND/), Binder (gh/).
 LINK_START = r"((?:github\.com/|google\.com/github/|shields\.io/github/[\w/-]*?|mybinder\.org/v2/gh/))"
+
+
+def slug_of(address: str) -> str:
+    """owner/name from an address as people copy it; what is none comes back as it is."""
+    bare = re.sub(r"^(https?://(www\.)?github\.com/|git@github\.com:|github\.com/)", "", address.strip())
+    return bare.removesuffix("/").removesuffix(".git")
 
 
 def current(root: Path = ROOT) -> str:
@@ -110,17 +118,19 @@ def stamp(slug: str, root: Path = ROOT) -> list[Path]:
     return changed
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], root: Path = ROOT) -> int:
     """Check without an argument, write with one."""
     if arguments:
         try:
-            changed = stamp(arguments[0])
+            changed = stamp(slug_of(arguments[0]), root)
         except ValueError as error:
             print(error, file=sys.stderr)
             return 1
-        print("\n".join(f"wrote {path.relative_to(ROOT)}" for path in changed) or "nothing to change")
-    print(f"The repository is {current()}" + (" (not set yet: make repository REPO=owner/name)" if current() == PLACEHOLDER else ""))
-    wrong = disagreements()
+        print("\n".join(f"wrote {path.relative_to(root)}" for path in changed) or "nothing to change")
+        if changed:
+            print("Next: commit these files, then `make book`. Hand-outs made before carry the old address: make them again.")
+    print(f"The repository is {current(root)}" + (" (not set yet: make repository REPO=owner/name)" if current(root) == PLACEHOLDER else ""))
+    wrong = disagreements(root)
     print("\n".join(wrong), file=sys.stderr, end="\n" if wrong else "")
     return 1 if wrong else 0
 
