@@ -34,6 +34,7 @@ from gnet_lib.paper import (
     Step,
     aux_pooled_size,
     inception_steps,
+    require_bool,
     require_heads,
     require_positive_int,
     require_widths,
@@ -276,6 +277,7 @@ def network_cost(
         13378280
     """
     num_classes = require_positive_int("num_classes", num_classes)
+    require_bool("aux", aux)
     if aux:
         require_heads(rows, image_size)
     steps = list(walk(rows, in_channels, image_size, naive))
@@ -333,8 +335,9 @@ def torchinfo_layers(model: nn.Module, input_size: tuple[int, ...]) -> "pandas.D
         "Mult-Adds").
 
     Raises:
-        ValueError: if ``input_size`` is not a tuple of whole numbers of at least 1, or if
-            the model has a layer with weights of a kind that is not counted here.
+        ValueError: if ``input_size`` is not a tuple of whole numbers of at least 1, if the
+            model cannot compute with such a batch, or if it has a layer with weights of a
+            kind that is not counted here.
 
     Example:
         >>> layers = torchinfo_layers(nn.Conv2d(192, 128, 3, padding=1), (1, 192, 28, 28))
@@ -349,9 +352,16 @@ def torchinfo_layers(model: nn.Module, input_size: tuple[int, ...]) -> "pandas.D
     twin = copy.deepcopy(model)
     parameter = next(twin.parameters(), torch.empty(0))
     with torch.random.fork_rng():
-        summary = torchinfo.summary(
-            twin, input_size=input_size, device=parameter.device, mode="eval", verbose=0
-        )
+        try:
+            summary = torchinfo.summary(
+                twin, input_size=input_size, device=parameter.device, mode="eval", verbose=0
+            )
+        except RuntimeError as error:
+            reason = error.__cause__ or error  # torchinfo hides what the model said
+            raise ValueError(
+                f"input_size must be the shape of a batch that the model takes, but with "
+                f"{input_size} it stops: {reason}"
+            ) from error
     names = {id(module): name for name, module in twin.named_modules()}
     seen: set[int] = set()
     rows = [

@@ -25,6 +25,7 @@ from gnet_lib.paper import (
     Row,
     Step,
     aux_pooled_size,
+    require_bool,
     require_heads,
     require_positive_int,
     require_positive_number,
@@ -101,7 +102,7 @@ class AuxiliaryHead(nn.Module):
         (N, in_channels, size, size) -> logits (N, num_classes)
 
     Raises:
-        ValueError: for a bad argument.
+        ValueError: for a bad argument, or maps of another shape.
 
     Example:
         >>> head = AuxiliaryHead(in_channels=512, size=14, num_classes=1000)
@@ -129,6 +130,8 @@ class AuxiliaryHead(nn.Module):
                 f"size must be at least {AUX_POOL}, the side of the average pooling's window, "
                 f"but it is {size}"
             )
+        self.in_channels = require_positive_int("in_channels", in_channels)
+        self.size = size
         pooled = aux_pooled_size(size)  # 14 -> 4
         self.pool = nn.AvgPool2d(kernel_size=AUX_POOL, stride=AUX_STRIDE)
         self.conv = conv_unit(in_channels, AUX_CHANNELS, 1, batch_norm=batch_norm)
@@ -145,7 +148,16 @@ class AuxiliaryHead(nn.Module):
 
         Returns:
             Logits (N, num_classes).
+
+        Raises:
+            ValueError: for maps of another shape.
         """
+        require_maps(x, self.in_channels)
+        if tuple(x.shape[2:]) != (self.size, self.size):
+            raise ValueError(
+                f"x must have maps of {self.size}x{self.size} pixels, for which the head was "
+                f"built, but they are {x.shape[2]}x{x.shape[3]}"
+            )
         x = self.conv(self.pool(x))  # (N, 128, 4, 4)
         x = self.relu(self.fc1(x.flatten(1)))  # (N, 1024)
         return self.fc2(self.dropout(x))  # (N, num_classes)
@@ -215,6 +227,7 @@ class GoogLeNet(nn.Module):
         num_classes = require_positive_int("num_classes", num_classes)
         self.in_channels = require_positive_int("in_channels", in_channels)
         self.image_size = require_positive_int("image_size", image_size)
+        require_bool("aux", aux)
         if aux:
             require_heads(rows, image_size)
         self.smallest_image_size = smallest_image_size(rows)

@@ -5,7 +5,13 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from gnet_lib.paper import BRANCHES, InceptionWidths, require_positive_int, require_widths
+from gnet_lib.paper import (
+    BRANCHES,
+    InceptionWidths,
+    require_bool,
+    require_positive_int,
+    require_widths,
+)
 
 # Shapes: N images in the batch, C channels, H x W pixels.
 
@@ -21,6 +27,11 @@ def require_maps(x: Tensor, in_channels: int, name: str = "x") -> None:
         raise ValueError(
             f"{name} must have the shape (N, {in_channels}, H, W), "
             f"but its shape is {tuple(x.shape)}"
+        )
+    if not x.is_floating_point():
+        raise ValueError(
+            f"{name} must hold floating-point numbers, but its type is {x.dtype}; {name}.float() "
+            "makes them of whole numbers"
         )
 
 
@@ -49,7 +60,8 @@ def conv_unit(
         (N, in_channels, H, W) into (N, out_channels, H / stride, W / stride), rounded up.
 
     Raises:
-        ValueError: if a number is not a whole number of at least 1, or the kernel is even.
+        ValueError: if a number is not a whole number of at least 1, the kernel is even, or
+            ``batch_norm`` is not True or False.
 
     Example:
         >>> conv_unit(3, 8, kernel_size=3)(torch.zeros(1, 3, 5, 5)).shape
@@ -59,6 +71,7 @@ def conv_unit(
     out_channels = require_positive_int("out_channels", out_channels)
     kernel_size = require_positive_int("kernel_size", kernel_size)
     stride = require_positive_int("stride", stride)
+    require_bool("batch_norm", batch_norm)
     if kernel_size % 2 == 0:
         raise ValueError(
             "kernel_size must be odd, because padding of half an even kernel changes the "

@@ -25,6 +25,12 @@ def require_positive_int(name: str, value: int) -> int:
     return int(value)
 
 
+def require_bool(name: str, value: bool) -> None:
+    """Raise a ``ValueError`` that names the argument, unless the value is True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, but it is {value!r}")
+
+
 def require_positive_number(name: str, value: float) -> float:
     """The value, or a ``ValueError`` that names the argument, unless it is finite and above 0."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
@@ -92,16 +98,35 @@ def require_widths(widths: InceptionWidths) -> None:
         )
 
 
+def _require_row_name(name: str) -> None:
+    # PyTorch names the layers of a network by the rows, with dots between them.
+    if not isinstance(name, str) or not name or "." in name:
+        raise ValueError(
+            f"name must be a text without dots, for instance 'conv1', but it is {name!r}"
+        )
+
+
+def _keep_positive_int(row: "Row", *names: str) -> None:
+    """Refuse these fields of a row unless they are whole numbers; keep them as plain ones."""
+    for name in names:
+        value = require_positive_int(name, getattr(row, name))
+        object.__setattr__(row, name, value)  # the way to assign in a frozen class
+
+
 @dataclass(frozen=True)
 class Convolution:
     """One convolution of the stem.
 
     Args:
         name: the row's name, for instance ``"conv1"``.
-        kernel_size: side of the square kernel, in pixels.
+        kernel_size: side of the square kernel, in pixels; odd.
         stride: step between neighbouring outputs, in pixels.
         out_channels: channels that go out.
         reduce: channels of a 1x1 convolution in front; None where there is none.
+
+    Raises:
+        ValueError: for a name that is empty or has a dot, a number that is not a whole
+            number of at least 1, or an even kernel.
 
     Example:
         >>> Convolution("conv1", kernel_size=7, stride=2, out_channels=64).output_size(224)
@@ -113,6 +138,14 @@ class Convolution:
     stride: int
     out_channels: int
     reduce: int | None = None
+
+    def __post_init__(self) -> None:
+        _require_row_name(self.name)
+        _keep_positive_int(self, "kernel_size", "stride", "out_channels")
+        if self.reduce is not None:
+            _keep_positive_int(self, "reduce")
+        if self.kernel_size % 2 == 0:
+            raise ValueError(f"kernel_size must be odd, but it is {self.kernel_size}")
 
     def output_size(self, size: int) -> int:
         """Side of the map that goes out.
@@ -140,8 +173,11 @@ class MaxPool:
         name: the row's name, for instance ``"pool1"``.
         kernel_size: side of the window, in pixels.
         stride: step between neighbouring windows, in pixels.
-        padding: pixels added at each edge.
+        padding: pixels added at each edge, at most half the window.
         ceil_mode: whether a window that reaches over the edge still counts.
+
+    Raises:
+        ValueError: for a name that is empty or has a dot, or a number out of its range.
 
     Example:
         >>> MaxPool("pool1").output_size(112)
@@ -153,6 +189,18 @@ class MaxPool:
     stride: int = 2
     padding: int = 0
     ceil_mode: bool = True
+
+    def __post_init__(self) -> None:
+        _require_row_name(self.name)
+        _keep_positive_int(self, "kernel_size", "stride")
+        require_bool("ceil_mode", self.ceil_mode)
+        is_whole = isinstance(self.padding, Integral) and not isinstance(self.padding, bool)
+        if not is_whole or not 0 <= self.padding <= self.kernel_size // 2:
+            raise ValueError(
+                f"padding must be a whole number from 0 to {self.kernel_size // 2}, half the "
+                f"window, but it is {self.padding!r}"
+            )
+        object.__setattr__(self, "padding", int(self.padding))
 
     def output_size(self, size: int) -> int:
         """Side of the map that goes out.
@@ -177,6 +225,10 @@ class InceptionRow:
         name: the row's name, for instance ``"3a"``.
         widths: the module's six widths.
 
+    Raises:
+        ValueError: for a name that is empty or has a dot, or other widths than
+            ``InceptionWidths``.
+
     Example:
         >>> InceptionRow("3a", InceptionWidths(64, 96, 128, 16, 32, 32)).output_size(28)
         28
@@ -184,6 +236,10 @@ class InceptionRow:
 
     name: str
     widths: InceptionWidths
+
+    def __post_init__(self) -> None:
+        _require_row_name(self.name)
+        require_widths(self.widths)
 
     def output_size(self, size: int) -> int:
         """Side of the map that goes out: that of the map that comes in.
@@ -198,6 +254,31 @@ class InceptionRow:
 
 
 Row = Union[Convolution, MaxPool, InceptionRow]
+
+TAKEN_NAMES = ("linear", "all", "norm_pool1", "norm_conv2")
+"""Names that tables of costs and networks give to what stands beside the rows."""
+
+
+def require_rows(rows: tuple[Row, ...]) -> None:
+    """Raise a ``ValueError`` unless ``rows`` are rows of different names."""
+    if not isinstance(rows, (tuple, list)):
+        raise ValueError(f"rows must be a tuple of rows, for instance TABLE_1, but it is {rows!r}")
+    for row in rows:
+        if not isinstance(row, (Convolution, MaxPool, InceptionRow)):
+            raise ValueError(
+                f"rows must hold Convolution, MaxPool and InceptionRow only, but it holds {row!r}"
+            )
+    names = [row.name for row in rows]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f"rows must have different names, but {name!r} stands {names.count(name)} times"
+            )
+        if name in TAKEN_NAMES:
+            raise ValueError(
+                f"rows must have other names than {', '.join(TAKEN_NAMES)}, which the library "
+                f"uses itself, but one is {name!r}"
+            )
 
 
 TABLE_1: tuple[Row, ...] = (
@@ -329,13 +410,14 @@ def scale_rows(rows: tuple[Row, ...], factor: float) -> tuple[Row, ...]:
         As many rows, with the same names.
 
     Raises:
-        ValueError: for a factor that is not a finite number above 0.
+        ValueError: for a factor that is not a finite number above 0, or rows of a wrong kind.
 
     Example:
         >>> [row.out_channels for row in scale_rows(TABLE_1, 1 / 4) if row.name == "conv1"]
         [16]
     """
     factor = require_positive_number("factor", factor)
+    require_rows(rows)
 
     def scaled(width: int) -> int:
         return max(1, round(width * factor))
@@ -389,8 +471,8 @@ def walk(
         One ``Step`` a row.
 
     Raises:
-        ValueError: if there are no rows, or if the image is too small to leave at least
-            one pixel after every row.
+        ValueError: if there are no rows, if two have one name or one is of another kind, or
+            if the image is too small to leave at least one pixel after every row.
 
     Example:
         >>> [(step.row.name, step.out_channels, step.out_size) for step in walk(TABLE_1)][-1]
@@ -398,6 +480,8 @@ def walk(
     """
     in_channels = require_positive_int("in_channels", in_channels)
     image_size = require_positive_int("image_size", image_size)
+    require_bool("naive", naive)
+    require_rows(rows)
     if not rows:
         raise ValueError("rows must hold at least one row, for instance TABLE_1, but it is empty")
     channels, size = in_channels, image_size
@@ -458,12 +542,13 @@ def smallest_image_size(rows: tuple[Row, ...], upto: str | None = None, at_least
         Pixels a side.
 
     Raises:
-        ValueError: if no row is called ``upto``.
+        ValueError: if no row is called ``upto``, or for rows that ``walk`` refuses.
 
     Example:
         >>> smallest_image_size(TABLE_1)
         31
     """
+    require_rows(rows)
     names = [row.name for row in rows]
     if upto is not None and upto not in names:
         raise ValueError(f"upto must be one of {', '.join(names)}, but it is {upto!r}")
@@ -485,6 +570,7 @@ def _size_after(rows: tuple[Row, ...], size: int) -> int:
 def require_heads(rows: tuple[Row, ...], image_size: int) -> None:
     """Raise a ``ValueError`` unless a network of these rows can have auxiliary classifiers."""
     image_size = require_positive_int("image_size", image_size)
+    require_rows(rows)
     names = [row.name for row in rows]
     if not all(name in names for name in AUX_AFTER):
         raise ValueError(

@@ -540,6 +540,8 @@ def test_conv_cost_checks_every_number(argument, bad):
     (lambda: inception_cost(192, (64, 96), 28), r"^widths must be InceptionWidths\(.*, but it is \(64, 96\)$"),
     (lambda: compare_branches(192, None, 28), r"^widths must be InceptionWidths\(.*, but it is None$"),
     (lambda: torchinfo_layers(nn.ReLU(), 28), r"^input_size must be the shape of a batch, .*, but it is 28$"),
+    (lambda: torchinfo_cost(MiniGoogLeNet(), (1, 3, 28, 28)),
+     r"^input_size must be the shape of a batch that the model takes, but with \(1, 3, 28, 28\) it stops: images must have"),
     (lambda: torchinfo_cost(nn.ReLU(), ()), r"^input_size must be the shape of a batch, .*, but it is \(\)$"),
     (lambda: torchinfo_cost(nn.ReLU(), "28"), r"^input_size must be the shape of a batch, .*, but it is '28'$"),
     (lambda: torchinfo_cost(nn.ReLU(), (1, 0)), r"^input_size\[1\] must be .* but it is 0$"),

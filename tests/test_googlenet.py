@@ -720,6 +720,16 @@ def test_a_head_checks_its_arguments(numbers, message):
         AuxiliaryHead(**{"in_channels": 512, "size": 14, "num_classes": 10} | numbers)
 
 
+@pytest.mark.parametrize("shape, message", [
+    ((1, 3, 14, 14), r"^x must have the shape \(N, 512, H, W\), but its shape is \(1, 3, 14, 14\)$"),
+    ((1, 512, 20, 20), "^x must have maps of 14x14 pixels, for which the head was built, but they are 20x20$"),
+    ((1, 512, 14, 15), "^x must have maps of 14x14 pixels, .*, but they are 14x15$"),
+])  # fmt: skip
+def test_a_head_checks_its_maps(shape, message):
+    with pytest.raises(ValueError, match=message):
+        AuxiliaryHead(512, 14, 10)(torch.zeros(shape))
+
+
 def test_the_smallest_head_works():
     head = AuxiliaryHead(6, 5, 3)
     assert head.fc1.in_features == 128

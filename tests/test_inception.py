@@ -446,6 +446,20 @@ def test_what_is_no_tensor_is_refused(kind, x):
         kind(IN_CHANNELS, SMALL)(x)
 
 
+@BOTH
+@pytest.mark.parametrize("bad", ["no", 1, None], ids=repr)
+def test_batch_norm_is_true_or_false(kind, bad):
+    with pytest.raises(ValueError, match=f"^batch_norm must be True or False, but it is {re.escape(repr(bad))}$"):
+        kind(IN_CHANNELS, SMALL, bad)
+
+
+@BOTH
+def test_whole_numbers_in_a_batch_are_refused(kind):
+    message = r"^x must hold floating-point numbers, but its type is torch\.uint8; x\.float\(\) makes them"
+    with pytest.raises(ValueError, match=message):
+        kind(IN_CHANNELS, SMALL)(torch.zeros(1, IN_CHANNELS, 4, 4, dtype=torch.uint8))
+
+
 @pytest.mark.parametrize("side", [2, 4])
 def test_an_even_kernel_is_refused(side):
     with pytest.raises(ValueError, match=f"^kernel_size must be odd, .*, but it is {side}$"):

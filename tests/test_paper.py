@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from gnet_lib import GoogLeNet, paper
+from gnet_lib import GoogLeNet, chain_naive, compare_modules, network_cost, paper
 from gnet_lib.googlenet import MINI_ROWS
 from gnet_lib.paper import (
     NOTES_ROWS,
@@ -364,6 +364,65 @@ def test_a_table_without_rows_is_refused(call):
     message = "^rows must hold at least one row, for instance TABLE_1, but it is empty$"
     with pytest.raises(ValueError, match=message):
         call()
+
+
+ROW_X = InceptionRow("x", InceptionWidths(8, 8, 8, 8, 8, 8))
+TAKES_ROWS = [
+    lambda rows: list(walk(rows)), inception_steps, smallest_image_size, network_cost, compare_modules, chain_naive,
+    lambda rows: scale_rows(rows, 2), lambda rows: GoogLeNet(rows=rows, aux=False), lambda rows: GoogLeNet(rows=rows),
+    lambda rows: network_cost(rows, aux=True),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", TAKES_ROWS)
+@pytest.mark.parametrize("rows, message", [
+    ((MaxPool("p"), ROW_X, ROW_X), "^rows must have different names, but 'x' stands 2 times$"),
+    ((1, 2), "^rows must hold Convolution, MaxPool and InceptionRow only, but it holds 1$"),
+    (GoogLeNet, "^rows must be a tuple of rows, for instance TABLE_1, but it is <class .*GoogLeNet"),
+    ((dataclasses.replace(ROW_X, name="linear"),), "^rows must have other names than linear, .*, but one is 'linear'$"),
+    ((dataclasses.replace(ROW_X, name="norm_pool1"),), "^rows must have other names than .*, but one is 'norm_pool1'$"),
+])  # fmt: skip
+def test_rows_are_checked_wherever_they_come_in(call, rows, message):
+    with pytest.raises(ValueError, match=message):
+        call(rows)
+
+
+def test_no_module_disappears():
+    """Rows of different names are all there, in the network and in its cost."""
+    rows = (Convolution("c", 3, 1, 16), MaxPool("p"), ROW_X, dataclasses.replace(ROW_X, name="y"))
+    model = GoogLeNet(in_channels=1, num_classes=10, rows=rows, aux=False, norm="none", image_size=28)
+    assert list(model.body) == ["c", "p", "x", "y"]
+    parameters = sum(each.numel() for each in model.parameters())
+    assert parameters == sum(cost.parameters for cost in network_cost(rows, in_channels=1, num_classes=10, image_size=28).values())
+
+
+@pytest.mark.parametrize("build, message", [
+    (lambda: Convolution("c", 0, 0, -3), "^kernel_size must be a whole number of at least 1, but it is 0$"),
+    (lambda: Convolution("c", 3, 0, 8), "^stride must be a whole number of at least 1, but it is 0$"),
+    (lambda: Convolution("c", 3, 1, -3), "^out_channels must be a whole number of at least 1, but it is -3$"),
+    (lambda: Convolution("c", 3, 1, 8, reduce=0), "^reduce must be a whole number of at least 1, but it is 0$"),
+    (lambda: Convolution("c", 4, 1, 8), "^kernel_size must be odd, but it is 4$"),
+    (lambda: Convolution("", 3, 1, 8), "^name must be a text without dots, for instance 'conv1', but it is ''$"),
+    (lambda: MaxPool("a.b"), "^name must be a text without dots, .*, but it is 'a.b'$"),
+    (lambda: MaxPool("p", kernel_size=2.0), r"^kernel_size must be a whole number of at least 1, but it is 2\.0$"),
+    (lambda: MaxPool("p", stride=0), "^stride must be a whole number of at least 1, but it is 0$"),
+    (lambda: MaxPool("p", padding=2), "^padding must be a whole number from 0 to 1, half the window, but it is 2$"),
+    (lambda: MaxPool("p", padding=True), "^padding must be a whole number from 0 to 1, .*, but it is True$"),
+    (lambda: MaxPool("p", ceil_mode="no"), "^ceil_mode must be True or False, but it is 'no'$"),
+    (lambda: InceptionRow(3, WIDTHS["3a"]), "^name must be a text without dots, .*, but it is 3$"),
+    (lambda: InceptionRow("3a", (64, 96)), r"^widths must be InceptionWidths\(.*but it is \(64, 96\)$"),
+    (lambda: list(walk(TABLE_1, naive="no")), "^naive must be True or False, but it is 'no'$"),
+    (lambda: network_cost(aux=1), "^aux must be True or False, but it is 1$"),
+    (lambda: GoogLeNet(aux="no"), "^aux must be True or False, but it is 'no'$"),
+])  # fmt: skip
+def test_a_row_is_checked_when_it_is_made(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+def test_numbers_of_a_row_become_plain_ones():
+    rows = Convolution("c", np.int64(3), np.int64(1), np.int64(8), np.int64(2)), MaxPool("p", np.int64(3), np.int64(2), np.int64(1))
+    assert {type(value) for row in rows for value in dataclasses.astuple(row)[1:]} == {int, bool}
 
 
 def test_smallest_image_size_refuses_an_unknown_row():
