@@ -97,6 +97,8 @@ class AuxiliaryHead(nn.Module):
         relu: the ReLU behind it.
         dropout: the dropout in front of the last layer.
         fc2: the last linear layer.
+        in_channels: channels of the map that it reads.
+        size: height and width of that map.
 
     Shape:
         (N, in_channels, size, size) -> logits (N, num_classes)
