@@ -84,10 +84,14 @@ serve:  ## show the built book at http://127.0.0.1:8000 (PORT=...: another port)
 	@test -f $(HTML) || { echo "There is no built book yet. Run first: make book"; exit 1; }
 	@$(BIN)/python tools/serve.py $(PORT)
 
-handout: $(READY)  ## copy the chapters for a class, without solutions (CHAPTERS="1 5b": only these)
+# Whoever writes KEEP_OUTPUTS=0 means no.
+wanted = $(filter-out 0 no No NO false False FALSE off,$(1))
+
+handout: $(READY)  ## copy the chapters for a class, without solutions (CHAPTERS="1 5b", OUT, GRADER, KEEP_OUTPUTS, HIDE_ANSWERS: see For teachers)
+	@$(if $(CHAPTER),$(error the chapters are named by CHAPTERS, with an S: make handout CHAPTERS="$(CHAPTER)"))
 	@$(BIN)/python tools/hand_out.py $(CHAPTERS) $(if $(OUT),--out "$(OUT)") \
-	  $(if $(KEEP_OUTPUTS),--keep-outputs) $(if $(HIDE_ANSWERS),--hide-answers) \
-	  $(if $(GRADER),--grader $(GRADER))
+	  $(if $(call wanted,$(KEEP_OUTPUTS)),--keep-outputs) $(if $(call wanted,$(HIDE_ANSWERS)),--hide-answers) \
+	  $(if $(GRADER),--grader "$(GRADER)")
 
 repository: $(READY)  ## write the public repository's address everywhere (REPO=owner/name)
 	@$(BIN)/python tools/repository.py $(REPO)

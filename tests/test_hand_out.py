@@ -41,9 +41,15 @@ def lines(text):
     return Counter(filter(None, map(bare, text.splitlines())))
 
 
+def without_advice(text):
+    """A cell's text without what the set-up cell tells somebody who lacks the library."""
+    before, _, rest = text.partition("raise RuntimeError(\n")
+    return before + rest.partition(") from None\n")[2] if text.startswith("# Set-up.") else text
+
+
 def source(notebook):
-    """All cells' texts in one; the badge is no text."""
-    return "\n".join(cell.source for cell in notebook.cells if cell.get("id") != "open-in-colab")
+    """All cells' texts in one; the badge is no text, and the set-up cell's advice is for another reader."""
+    return "\n".join(without_advice(cell.source) for cell in notebook.cells if cell.get("id") != "open-in-colab")
 
 
 def folded(text, title):
@@ -116,7 +122,22 @@ def test_code_questions_and_answers_stay_in_their_order(whole_book, path):
 
     before, after = kept(read(path)), kept(read(whole_book / path.name))
     assert [cell.id for cell in before] == [cell.id for cell in after]
-    assert all(one.source == other.source for one, other in zip(before, after) if one.cell_type == "code")
+    assert all(without_advice(one.source) == without_advice(other.source) for one, other in zip(before, after) if one.cell_type == "code")
+
+
+def test_students_are_told_nothing_that_only_authors_can_do(whole_book):
+    for path in whole_book.glob("*.ipynb"):
+        (set_up,) = [cell.source for cell in read(path).cells if cell.source.startswith("# Set-up.")]
+        assert "make setup" not in set_up and "make repository" not in set_up
+        assert "make setup" in "\n".join(cell.source for cell in read(BOOK / path.name).cells)
+
+
+def test_without_the_library_the_set_up_cell_sends_to_the_teacher(whole_book):
+    (set_up,) = [cell.source for cell in read(whole_book / "02_naive_module.ipynb").cells if cell.source.startswith("# Set-up.")]
+    code = re.sub(r'(?<=^REPOSITORY = ").*(?="$)', "owner/name", set_up, flags=re.MULTILINE).replace("    %pip", "    # pip")
+    command = [sys.executable, "-c", f"import sys; sys.modules['gnet_lib'] = None\n{code}"]
+    said = subprocess.run(command, capture_output=True, text=True).stderr
+    assert said.endswith("RuntimeError: The book's library is missing here. Install it as your teacher says, then run this cell again.\n")
 
 
 def test_outputs_are_cleared(whole_book):
@@ -246,12 +267,61 @@ def test_a_place_that_cannot_be_written(capsys, tmp_path):
     assert "Not a directory" in capsys.readouterr().err
 
 
-def test_make_hands_the_choices_on(tmp_path):
-    """The target's line, tried with the tool in the place of the environment's Python."""
-    (tmp_path / "ready").touch()
-    choices = ["CHAPTERS=1 8b", f"OUT={tmp_path / 'my class'}", "KEEP_OUTPUTS=1"]
-    python = f"BIN={os.path.dirname(sys.executable)}"
-    done = subprocess.run(["make", "handout", f"READY={tmp_path / 'ready'}", python, *choices], cwd=ROOT, capture_output=True, text=True)
+@pytest.mark.parametrize("slug, noted", [("owner/name", True), ("ada/googlenet", False)])
+def test_a_missing_address_is_said(capsys, tmp_path, monkeypatch, slug, noted):
+    monkeypatch.setattr(hand_out.repository, "current", lambda: slug)
+    assert hand_out.main(["--out", str(tmp_path / "class"), "1"]) == 0
+    said = capsys.readouterr().out
+    assert ("note: the repository has no address yet, so the notebooks cannot install the library" in said) == noted
+
+
+def test_unknown_grader_is_named(capsys, tmp_path):
+    assert hand_out.main(["--out", str(tmp_path / "class"), "--grader", "moodle", "1"]) == 1
+    assert capsys.readouterr().err == "GRADER must be pytest or nbgrader; got moodle\n"
+    assert not (tmp_path / "class").exists()
+
+
+def test_copying_needs_no_environment(tmp_path):
+    """As the page for teachers says: of all packages nbformat suffices."""
+    blocked = "torch", "gnet_lib", "numpy", "jupyter_book", "nbclient", "pytest"
+    code = f"import runpy, sys; sys.modules.update(dict.fromkeys({blocked})); sys.argv[1:] = ['2', '--out', {str(tmp_path / 'class')!r}]\n"
+    code += f"sys.path.insert(0, {str(ROOT / 'tools')!r}); runpy.run_path({str(ROOT / 'tools' / 'hand_out.py')!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert f"2 notebooks without solutions: {tmp_path / 'my class'}" in done.stdout
+    assert (tmp_path / "class" / "02_naive_module.ipynb").is_file()
+
+
+def make_handout(folder, *choices):
+    """The target's line, tried with the tool in the place of the environment's Python."""
+    (folder / "ready").touch()
+    variables = [f"READY={folder / 'ready'}", f"BIN={os.path.dirname(sys.executable)}", f"OUT={folder / 'my class'}"]
+    return subprocess.run(["make", "handout", *variables, *choices], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_make_hands_the_choices_on(tmp_path):
+    done = make_handout(tmp_path, "CHAPTERS=1 8b spot_the_bug", "KEEP_OUTPUTS=1", "HIDE_ANSWERS=yes")
+    assert done.returncode == 0, done.stderr
+    assert f"3 notebooks (1, 8b, spot_the_bug) without solutions: {tmp_path / 'my class'}" in done.stdout
     assert read(tmp_path / "my class" / "01_why_cheaply.ipynb").cells[1].execution_count == 1
+    assert "<summary>Answer</summary>" not in source(read(tmp_path / "my class" / "spot_the_bug.ipynb"))
+
+
+@pytest.mark.parametrize("no", ["0", "no", "false", ""])
+def test_make_takes_no_for_no(tmp_path, no):
+    done = make_handout(tmp_path, "CHAPTERS=spot_the_bug", f"KEEP_OUTPUTS={no}", f"HIDE_ANSWERS={no}")
+    assert done.returncode == 0, done.stderr
+    copied = read(tmp_path / "my class" / "spot_the_bug.ipynb")
+    assert all(cell.outputs == [] for cell in copied.cells if cell.cell_type == "code")
+    assert "<summary>Answer</summary>" in source(copied)
+
+
+def test_make_stops_at_a_missing_s(tmp_path):
+    done = make_handout(tmp_path, "CHAPTER=2")
+    assert done.returncode != 0 and 'with an S: make handout CHAPTERS="2"' in done.stderr
+    assert not (tmp_path / "my class").exists()
+
+
+def test_make_lists_the_choices():
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True).stdout
+    (line,) = [line for line in listed.splitlines() if "make handout" in line]
+    assert all(name in line for name in ("CHAPTERS", "OUT", "GRADER", "KEEP_OUTPUTS", "HIDE_ANSWERS", "For teachers"))

@@ -1,8 +1,11 @@
 """The page for teachers: its plan, its numbers and its code agree with the chapters."""
 
+import ast
 import gzip
 import math
 import re
+import tomllib
+from types import SimpleNamespace
 
 import gnet_lib
 import nbformat
@@ -131,10 +134,38 @@ def test_limit_for_a_cell_is_told_as_it_is():
     assert f"has run for {default} seconds" in section("Grading") and "`CELL_LIMIT_SECONDS=60 python" in section("Grading")
 
 
+def nbgrader_stub():
+    """What nbgrader writes into answer cells, with the configuration on the page."""
+    (code,) = re.findall(r"```python\n(c = get_config.*?)```", section("Grading"), re.DOTALL)
+    configuration = SimpleNamespace(ClearSolutions=SimpleNamespace())
+    exec(compile(code, "teachers.md", "exec"), {"get_config": lambda: configuration})
+    return configuration.ClearSolutions.code_stub["python"]
+
+
+def test_nbgraders_stub_stops_no_answer():
+    """It stands below the answer, so it must be a remark and no statement."""
+    assert nbgrader_stub().startswith("# ") and ast.parse(nbgrader_stub()).body == []
+
+
+def test_what_students_need_is_what_the_library_asks_for():
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        project = tomllib.load(file)["project"]
+    text = section("What students need")
+    assert f"Python {project['requires-python'].removeprefix('>=')} or newer" in text
+    (extra,) = set(re.findall(r"\[(\w+)\]", text))
+    assert extra in project["optional-dependencies"]
+    assert f"gnet_lib[{extra}] @ git+{project['urls']['Repository']}\"" in text
+
+
+def test_what_the_prose_gives_away_is_said():
+    assert "4,944" in markdown(CHAPTERS["02_naive_module.ipynb"]).split("## Summary")[1]
+    assert "4,944 channels" in parts("solution")["4.2"] and "4,944 channels" in section("Handing out the notebooks")
+
+
 def test_grading_is_told_as_it_is():
     """The exercise in the text has a checker, and the line of homework gives a number."""
     assert 'assert check("8.4", answer)' in section("Grading") and "8.4" in checked()
-    (code,) = re.findall(r"```python\n(.*?)```", section("Grading"), re.DOTALL)
+    (code,) = re.findall(r"```python\n(from gnet_lib.*?)```", section("Grading"), re.DOTALL)
     exec(compile(code, "teachers.md", "exec"), {"answer": 14 * 14 * 24 * 7 * 7 * 480})
     with pytest.raises(AssertionError):
         exec(compile(code, "teachers.md", "exec"), {"answer": 0})

@@ -9,6 +9,7 @@ text, questions, answer cells. Outputs are cleared, so that students predict bef
 run; `--keep-outputs` leaves them. The answers to the puzzles of "Spot the bug" are part
 of that page's text and stay, unless `--hide-answers` is given. `--grader nbgrader` marks
 the exercises' cells for nbgrader, `--grader pytest` adds tests for submitted notebooks.
+Of all packages this needs nbformat only.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import graders
 import nbformat
+import repository
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,8 +34,22 @@ FOLDED = re.compile(r"\n*<details>\s*<summary>(?P<title>.*?)</summary>.*?</detai
 PAGE_LINK = re.compile(r"(?<!!)\[(?P<text>[^\[\]]+)\]\((?P<page>[\w./-]+\.(?:ipynb|md))(?:#[^)\s]*)?\)")
 # The badge that opens the book's own copy of the chapter, which has the solutions.
 BADGE = "[![Open in Colab]("
+# What the set-up cell tells somebody without the library is for authors and Colab; students have a teacher.
+SET_UP = "# Set-up."
+ADVICE = re.compile(r"(?<=raise RuntimeError\()\n.*?\n(?= +\) from None)", re.DOTALL)
+STUDENTS_ADVICE = """
+            "The book's library is missing here. Install it as your teacher says, "
+            "then run this cell again."
+"""
+GRADERS = ("pytest", "nbgrader")
+NO_ADDRESS = "note: the repository has no address yet, so the notebooks cannot install the library (make repository REPO=owner/name)"
 # What a chapter reads while it runs: the recorded measurements.
 RECORDS = "results"
+
+
+def short_name(path: Path) -> str:
+    """What a notebook is called on the command line: its number, or its name if it has none."""
+    return path.stem.split("_")[0].lstrip("0") if path.stem[0].isdigit() else path.stem
 
 
 def chapters(names: list[str], book: Path = BOOK) -> list[Path]:
@@ -50,7 +66,7 @@ def chapters(names: list[str], book: Path = BOOK) -> list[Path]:
         ValueError: if a name means no notebook.
     """
     known = {path.stem: path for path in sorted(book.glob("*.ipynb"))}
-    numbers = {stem.split("_")[0].lstrip("0"): stem for stem in known if stem[0].isdigit()}
+    numbers = {short_name(path): stem for stem, path in known.items() if stem[0].isdigit()}
     stems = {numbers.get(name.lstrip("0"), name.removesuffix(".ipynb")) for name in names} or set(known)
     if stems - set(known):
         raise ValueError(f"CHAPTERS must be among {', '.join([*numbers, *known])}; got {', '.join(sorted(stems - set(known)))}")
@@ -102,6 +118,8 @@ def hand_out(notebook: NotebookNode, pages: set[str], keep_outputs: bool = False
     for cell in copied.cells:
         if cell.cell_type == "markdown":
             cell.source = with_links_among(without_folded(cell.source, titles), pages)
+        elif cell.source.startswith(SET_UP):
+            cell.source = ADVICE.sub(STUDENTS_ADVICE, cell.source)
     copied.cells = [cell for cell in copied.cells if stays(cell)]
     if not keep_outputs:
         clear_outputs(copied)
@@ -118,8 +136,10 @@ def write(paths: list[Path], out: Path, grader: str | None = None, **options: bo
         options: as for `hand_out`.
 
     Raises:
-        ValueError: if the folder is not empty: students' work may lie in it.
+        ValueError: if there is no such grader; if the folder is not empty: students' work may lie in it.
     """
+    if grader not in (None, *GRADERS):
+        raise ValueError(f"GRADER must be {' or '.join(GRADERS)}; got {grader}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"OUT must be a new or an empty folder, because work may lie in it; {out} is not. Delete it or name another: OUT=folder")
     out.mkdir(parents=True, exist_ok=True)
@@ -140,7 +160,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, default=OUT, help="a new folder; default: _handout")
     parser.add_argument("--keep-outputs", action="store_true", help="leave the stored outputs in")
     parser.add_argument("--hide-answers", action="store_true", help="take out the answers to the puzzles, too")
-    parser.add_argument("--grader", choices=("nbgrader", "pytest"), help="prepare the hand-outs for it")
+    parser.add_argument("--grader", help=f"prepare the hand-outs for {' or '.join(GRADERS)}")
     options = parser.parse_args(arguments)
     try:
         paths = chapters(options.chapters)
@@ -148,7 +168,10 @@ def main(arguments: list[str]) -> int:
     except (ValueError, OSError) as error:  # a wrong choice; no place or no right to write
         print(error, file=sys.stderr)
         return 1
-    print(f"{len(paths)} {'notebook' if len(paths) == 1 else 'notebooks'} without solutions: {options.out}")
+    names = ", ".join(map(short_name, paths))
+    print(f"{len(paths)} {'notebook' if len(paths) == 1 else 'notebooks'} ({names}) without solutions: {options.out}")
+    if repository.current() == repository.PLACEHOLDER:
+        print(NO_ADDRESS)
     return 0
 
 

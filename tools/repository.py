@@ -6,7 +6,7 @@
 The address as the browser or `git clone` has it, https://github.com/owner/name.git, is understood.
 
 Its home is `[project.urls] Repository` in pyproject.toml. The others are copies: the links
-in README.md, CONTRIBUTING.md and CITATION.cff, the launch buttons in _config.yml, and in
+in README.md, CONTRIBUTING.md, CITATION.cff and the page for teachers, the launch buttons in _config.yml, and in
 each notebook the badge and the line `REPOSITORY = "..."` of the set-up cell.
 """
 
@@ -56,7 +56,7 @@ def configuration(slug: str) -> str:
 
 def places(root: Path = ROOT) -> list[Path]:
     """Every file that carries the address, its home last: a run cut short is repeated whole."""
-    names = ("README.md", "CONTRIBUTING.md", "CITATION.cff", "_config.yml")
+    names = ("README.md", "CONTRIBUTING.md", "CITATION.cff", "book/teachers.md", "_config.yml")
     files = [root / name for name in names if (root / name).is_file()]
     return files + sorted((root / "book").glob("*.ipynb")) + [root / "pyproject.toml"]
 
