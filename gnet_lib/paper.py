@@ -230,7 +230,7 @@ class InceptionRow:
             ``InceptionWidths``.
 
     Example:
-        >>> InceptionRow("3a", InceptionWidths(64, 96, 128, 16, 32, 32)).output_size(28)
+        >>> InceptionRow("mine", InceptionWidths(64, 96, 128, 16, 32, 32)).output_size(28)
         28
     """
 
