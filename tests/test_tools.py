@@ -196,7 +196,7 @@ def test_other_repositories_stay_as_they_are():
 
 def test_launch_buttons_open_every_chapter_of_the_new_address(tmp_path):
     """The whole book, built with an address: one click from each notebook's page to Colab and to Binder."""
-    for name in ("_config.yml", "_toc.yml", "pyproject.toml", "book"):
+    for name in ("_config.yml", "_toc.yml", "pyproject.toml", "book", "gnet_lib"):
         copier = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copier(ROOT / name, tmp_path / name)
     repository.stamp("ada/googlenet-book", tmp_path)
