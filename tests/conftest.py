@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,9 @@ BOOK = ROOT / "book"
 
 # The tests of the tools, the benchmarks and the book's extension import them as the modules they are.
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "benchmarks"), str(BOOK / "_ext")]
+
+# A shell that starts the tests in the background makes them deaf to Ctrl-C, which some tests press.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Figures in plain tests need no screen. Set before matplotlib is imported anywhere.
 os.environ.setdefault("MPLBACKEND", "Agg")
