@@ -135,6 +135,11 @@ CHAPTER_2 = (
              "the second number includes the additions of the biases, which are no multiply-adds."),
             (lambda: (ANY, lib.conv_cost(1, 16, 7, 28).multiply_adds),
              "every path reads all the channels of the module's input."),
+            (lambda: (ANY, lib.conv_cost(192, 16, 7, 28 - 6).multiply_adds),
+             "the multiply-adds are those of a smaller map. With its padding the path keeps the "
+             "map's size."),
+            (lambda: (ANY, lib.conv_cost(416, 16, 7, 28).multiply_adds),
+             "that reads the channels that leave the module. The path reads those that come in."),
             (lambda: (ANY, 2 * lib.conv_cost(192, 16, 7, 28).multiply_adds),
              "off by a factor of two: one multiply-add is one multiplication and one addition."),
         ),

@@ -309,7 +309,8 @@ class Numbers(Wanted):
         if value is ANY:
             return value
         try:
-            return Number().read(value)
+            # A number that may be off need not be whole.
+            return Number(tolerance=self.within).read(value)
         except Unusable as problem:
             raise Unusable(f"for the {name} {problem}") from None
 
@@ -317,6 +318,8 @@ class Numbers(Wanted):
         return not self._wrong(given, other)
 
     def explain(self, given: tuple, right: tuple) -> str:
+        if self.same(tuple(sorted(given)), tuple(sorted(right))):
+            return f"right numbers in another order. First the {', then the '.join(self.names)}."
         return f"not right: {' and '.join(f'the {name}' for name in self._wrong(given, right))}."
 
     def _wrong(self, given: tuple, other: tuple) -> list[str]:

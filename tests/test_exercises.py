@@ -646,3 +646,17 @@ def test_checked_lists_the_exercises():
 def test_importing_the_checkers_brings_nothing_heavy():
     loaded = in_a_fresh_python("import json, sys\nfrom gnet_lib.exercises import check\nprint(json.dumps(list(sys.modules)))")
     assert not set(HEAVY).intersection(loaded)
+
+
+@pytest.mark.parametrize("number", ["2.1", "4.2"])
+def test_right_numbers_in_another_order_are_told_so(number):
+    right = EXERCISES[number].right()
+    message = check(number, right[::-1]).message
+    assert "right numbers in another order. First the " in message
+    assert not any(f"{value:,}" in message or str(value) in message.partition(":")[2] for value in right)
+
+
+def test_numbers_that_may_be_off_may_have_a_fraction():
+    assert check("8.3", (0.3 * 936, 468 - 0.3 * 936))
+    assert not check("8.3", (0.3 * 936, 468 - 0.3 * 936 + 3))
+    assert "it is 2.5" in check("2.1", (2.5, 10)).message
