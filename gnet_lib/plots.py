@@ -115,11 +115,12 @@ def svg_bytes(figure: Figure) -> bytes:
     return _rendered(figure, "svg", metadata={"Date": None})
 
 
-def png_bytes(figure: Figure) -> bytes:
+def png_bytes(figure: Figure, dpi: int = 110) -> bytes:
     """A figure as the content of a PNG file.
 
     Args:
         figure: what a function of this room returned.
+        dpi: pixels an inch.
 
     Returns:
         What to write into a file whose name ends in .png.
@@ -128,7 +129,7 @@ def png_bytes(figure: Figure) -> bytes:
         >>> png_bytes(break_even_dots())[1:4]
         b'PNG'
     """
-    return _rendered(figure, "png", dpi=110)
+    return _rendered(figure, "png", dpi=dpi)
 
 
 def _rendered(figure: Figure, image_format: str, **options) -> bytes:

@@ -18,7 +18,7 @@ import nbformat
 import pytest
 import refresh
 import repository
-import yaml
+from built_book import contents
 from conftest import BOOK, ROOT
 from IPython.core.inputtransformer2 import TransformerManager
 from markdown_it import MarkdownIt
@@ -395,10 +395,8 @@ GUARDS = [
 
 def test_every_notebook_is_a_chapter():
     """No notebook lies in book/ unread, and no chapter of the contents is missing."""
-    contents = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    files = {chapter["file"] for part in contents["parts"] for chapter in part["chapters"]}
     assert NOTEBOOKS
-    assert {f"book/{path.stem}" for path in NOTEBOOKS} == {file for file in files if not (ROOT / f"{file}.md").exists()}
+    assert {f"book/{path.stem}" for path in NOTEBOOKS} == {file for file in contents() if not (ROOT / f"{file}.md").exists()}
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)

@@ -25,6 +25,7 @@ PREPARE_LIMIT = 20_000  # milliseconds for mathematics, icons and charts
 
 # axe-core looks for what WCAG 2.1 A and AA ask, and for what is good practice besides. Without
 # preload: it would fetch the style sheets once more, and from wrong places.
+AXE_CORE = Axe()
 AXE = {"resultTypes": ["violations"], "preload": False}
 ALL = {**AXE, "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]}
 COLOURS = {**AXE, "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
@@ -33,24 +34,6 @@ STRUCTURE = {**ALL, "rules": {"color-contrast": {"enabled": False}}}
 # Width of the window in pixels, dark, what axe-core looks for: the mode changes colours only, the
 # width everything else.
 LOOKS = [(1280, False, ALL), (1280, True, COLOURS), (390, True, STRUCTURE)]
-STRUCTURE = {**ALL, "rules": {"color-contrast": {"enabled": False}}}
-
-# Width of the window in pixels, dark, what axe-core looks for: the mode changes colours only, the
-# width everything else.
-LOOKS = [(1280, False, ALL), (1280, True, COLOURS), (390, True, STRUCTURE)]
-
-# The colour of a piece of code depends on its class: of each class one is judged, see page_checks.js.
-JUDGED = {"exclude": ["[data-repeated]"]}
-STRUCTURE = {**ALL, "rules": {"color-contrast": {"enabled": False}}}
-
-# Width of the window in pixels, dark, what axe-core looks for: the mode changes colours only, the
-# width everything else.
-LOOKS = [(1280, False, ALL), (1280, True, COLOURS), (390, True, STRUCTURE)]
-
-# Contrast is judged without a look at what css draws before and after elements: ten times as fast,
-# and nothing is passed over as undecided because of such a drawing.
-JUDGE = 'axe.configure({checks: [{id: "color-contrast", options: {ignorePseudo: true}}]});'
-BARRIERS = Axe(f"{Axe().axe_script}; {JUDGE}")
 
 
 @dataclass
@@ -75,7 +58,7 @@ def check(page, *names):
 
 def accessibility(page, options=ALL):
     """The findings of axe-core, of any impact, one for each element."""
-    rules = Axe().run(page, options=options).response["violations"]
+    rules = AXE_CORE.run(page, options=options).response["violations"]
     return [f"axe: {rule['id']} ({rule['impact']}): {node['html'][:120]}" for rule in rules for node in rule["nodes"]]
 
 

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import sys
 from io import BytesIO
 from xml.etree import ElementTree
 
@@ -15,11 +14,9 @@ from browser import Visit, running_browser
 from bs4 import BeautifulSoup
 from built_book import jupyter_book
 from conftest import BOOK, ROOT
-from gnet_lib.plots import COLOURS
+from gnet_address import base_address
+from gnet_lib.plots import COLOURS, png_bytes
 from PIL import Image, ImageChops, ImageStat
-
-sys.path.append(str(BOOK / "_ext"))
-from gnet_address import base_address  # noqa: E402 (the book's own Sphinx extension)
 
 
 # --- the book's own address -----------------------------------------------------------------
@@ -100,7 +97,7 @@ def test_every_page_has_a_title_and_a_description_of_its_own(whole_book):
 
 def test_social_card_is_as_the_code_draws_it():
     stored = Image.open(draw_social_card.CARD).convert("RGB")
-    drawn = Image.open(BytesIO(draw_social_card.png(draw_social_card.social_card()))).convert("RGB")
+    drawn = Image.open(BytesIO(png_bytes(draw_social_card.social_card(), dpi=draw_social_card.DPI))).convert("RGB")
     assert stored.size == drawn.size == (1200, 630)
     assert max(ImageStat.Stat(ImageChops.difference(stored, drawn)).mean) < 0.5
     assert draw_social_card.CARD.stat().st_size < 300_000

@@ -13,12 +13,14 @@ import re
 import textwrap
 import zlib
 from importlib import import_module
+from pathlib import Path
 
 import gnet_lib
 import nbformat
 import pytest
 import yaml
 from bs4 import BeautifulSoup
+from built_book import contents
 from conftest import BOOK, ROOT
 from gnet_book import public_path
 from gnet_lib import WIDTHS, AuxiliaryHead, GoogLeNet, Inception, NaiveInception
@@ -446,9 +448,8 @@ def index_of_symbols(text: str) -> list[tuple[str, str]]:
 
 def chapters() -> list[str]:
     """The notebooks in the order of the book."""
-    toc = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-    files = [chapter["file"].removeprefix("book/") for part in toc["parts"] for chapter in part["chapters"]]
-    return [f"{name}.ipynb" for name in files if (BOOK / f"{name}.ipynb").is_file()]
+    names = [Path(file).name for file in contents()]
+    return [f"{name}.ipynb" for name in names if (BOOK / f"{name}.ipynb").is_file()]
 
 
 @pytest.mark.parametrize(

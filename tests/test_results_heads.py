@@ -6,7 +6,6 @@ decides whether a network starts is recomputed here from the runs.
 
 import datetime
 import json
-import math
 
 import heads
 import pytest
@@ -16,7 +15,6 @@ from gnet_lib.googlenet import DEEP_ROWS
 from gnet_lib.records import read_record
 
 ROWS = ["conv1", "conv2", "3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b", "fc"]
-LN_10 = math.log(10)
 
 
 @pytest.fixture(scope="module")

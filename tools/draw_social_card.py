@@ -5,7 +5,6 @@
 1200x630 pixels, the size that those who show such pictures ask for.
 """
 
-from io import BytesIO
 from pathlib import Path
 
 import matplotlib
@@ -13,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from gnet_lib.plots import COLOURS, INK, SOFT, STYLE
+from gnet_lib.plots import COLOURS, INK, SOFT, STYLE, png_bytes
 
 CARD = Path(__file__).resolve().parents[1] / "book" / "_static" / "social_card.png"
 WIDTH, HEIGHT, DPI = 1200, 630, 100
@@ -55,14 +54,6 @@ def social_card() -> Figure:
     return figure
 
 
-def png(figure: Figure) -> bytes:
-    """The file's content; the same in every run of one matplotlib."""
-    content = BytesIO()
-    with matplotlib.rc_context(STYLE):
-        figure.savefig(content, format="png", dpi=DPI, metadata={"Software": None})
-    return content.getvalue()
-
-
 if __name__ == "__main__":
-    CARD.write_bytes(png(social_card()))
+    CARD.write_bytes(png_bytes(social_card(), dpi=DPI))
     print("wrote book/_static/social_card.png")
