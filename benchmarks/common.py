@@ -229,17 +229,12 @@ def record(name: str, results: Result, options: argparse.Namespace) -> None:
     print(f"wrote {file.name}")
 
 
-def parse(
-    description: str,
-    arguments: list[str] | None = None,
-    add: Callable[[argparse.ArgumentParser], None] | None = None,
-) -> argparse.Namespace:
+def parse(description: str, arguments: list[str] | None = None) -> argparse.Namespace:
     """The arguments that every benchmark understands.
 
     Args:
         description: what the benchmark answers.
         arguments: the words of the command line; None: those that the program got.
-        add: called with the parser, to add arguments of this one benchmark.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--short", action="store_true", help="a run of seconds instead of the record")
@@ -247,8 +242,6 @@ def parse(
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of each run")
     parser.add_argument("--only", nargs="+", metavar="RUN", help="do these runs and no others now")
     parser.add_argument("--out", type=Path, help="the file to write instead of the one in book/results/")
-    if add is not None:
-        add(parser)
     options = parser.parse_args(arguments)
     if options.jobs < 1 or options.threads < 1:
         parser.error("--jobs and --threads must be at least 1")

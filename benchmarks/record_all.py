@@ -1,6 +1,6 @@
 """Make every recorded result of the book again, or those of some benchmarks.
 
-    make results                    # all of them, one after the other: about an hour and a half
+    make results                    # all of them, one after the other: about two hours and a half
     make results ONLY=fair          # one
     make results ONLY="fair heads"  # two
 
@@ -20,6 +20,7 @@ SHORT = "--threads 1 --short"
 COMMANDS: dict[str, list[str]] = {
     "latency": [""],
     "recipe": [ALONE, SHORT],
+    "side_by_side": [ALONE, SHORT],
     "tried": [f"{ALONE} --only speed speed_compiled", IN_PAIRS, SHORT],
     "fair": [IN_PAIRS, SHORT],
     "heads": [IN_PAIRS, SHORT],

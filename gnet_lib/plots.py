@@ -916,9 +916,12 @@ def accuracy_curves(
     if across == "seconds":
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+    else:
+        axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
     axes.set_xlabel("seconds of training (logarithmic)" if across == "seconds" else "epoch")
     axes.set_ylabel("accuracy on test images, %")
-    axes.legend(loc="lower right", frameon=False)
+    # Above the axes, where no curve can run through it.
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(runs), frameon=False)
     ends = "; ".join(_ends(name, several, across) for name, several in runs.items())
     return _finish(figure, f"Test accuracy by {across} of training: {ends}.")
 

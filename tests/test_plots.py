@@ -507,8 +507,12 @@ def test_accuracy_curves_draw_every_run_and_say_where_it_ends():
 
 def test_accuracy_curves_by_epoch_and_their_refusals():
     rows = [{"epoch": 1, "accuracy": 0.8}, {"epoch": 2, "accuracy": 0.9}]
-    (axes,) = plots.accuracy_curves({"best": [rows]}, {}, across="epoch").axes
+    figure = plots.accuracy_curves({"best": [rows]}, {}, across="epoch")
+    (axes,) = figure.axes
     assert axes.get_xscale() == "linear" and axes.get_xlabel() == "epoch"
+    assert all(tick == int(tick) for tick in axes.get_xticks())
+    figure.draw_without_rendering()
+    assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1  # above the curves
     with pytest.raises(ValueError, match="across must be 'seconds' or 'epoch', but it is 'images'"):
         plots.accuracy_curves(RACE, {}, across="images")
     for nothing in ([], [[]]):

@@ -1,8 +1,8 @@
 """Tests of the recorded results in book/results/ and of the benchmarks that make them.
 
 A record is compared with the script that made it, with what can be computed without it
-(sizes of networks, sums), and with a short run of the same command. Records of the long
-comparisons ``fair`` and ``heads`` have files of tests of their own.
+(sizes of networks, sums), and with a short run of the same command. The comparisons
+``fair``, ``heads`` and ``side_by_side`` have files of tests of their own.
 """
 
 import datetime
@@ -13,6 +13,7 @@ import common
 import pytest
 import recipe
 import record_all
+import side_by_side
 import torch
 import tried
 from conftest import BOOK, ROOT
@@ -21,8 +22,8 @@ from gnet_lib.data import ImageSet
 from gnet_lib.records import read_record
 from torch import nn
 
-SCRIPTS = {"recipe": recipe, "tried": tried}
-RUNS = {"recipe": recipe.RECIPES, "tried": tried.RUNS}
+SCRIPTS = {"recipe": recipe, "side_by_side": side_by_side, "tried": tried}
+RUNS = {"recipe": recipe.RECIPES, "side_by_side": side_by_side.RUNS, "tried": tried.RUNS}
 
 
 def recorded(name: str) -> dict:
