@@ -27,7 +27,7 @@ def test_the_networks_side_by_side_are_what_they_are_called():
     assert parameters(networks["ours"]) == parameters(MiniGoogLeNet())
     assert parameters(networks["tutorial"]) == parameters(notes)
     two_channels_less = 64 * 7 * 7 * 2
-    for name in ("torchvision", "torchvision at 28x28"):
+    for name in ("torchvision", "torchvision at 28x28", "torchvision at 28x28 by fit"):
         assert parameters(networks[name]) == parameters(theirs) - two_channels_less
     weight = networks["tutorial"].network.fc.weight
     bound = (6 / (1024 + 10)) ** 0.5  # Xavier's
