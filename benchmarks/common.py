@@ -31,6 +31,10 @@ RUNS = Path(os.environ.get("GNET_RUNS", ROOT / "_runs"))
 
 Result = dict[str, Any]
 
+PASSES_PER_STEP = 3
+"""A training step costs about three forward passes: one forward, and two backward, for
+the gradient of the weights and for that of the maps."""
+
 
 # --- the machine -------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from common import Result, fashion_mnist, parse, record, run_all
+from common import PASSES_PER_STEP, Result, fashion_mnist, parse, record, run_all
 from gnet_lib import Inception, MiniGoogLeNet, NaiveInception, evaluate, fit, set_seed
 from gnet_lib.cost import torchinfo_cost
 from gnet_lib.data import ImageSet, shift_and_flip
@@ -37,10 +37,6 @@ from torch import Tensor
 MODULES = {"naive": NaiveInception, "reduced": Inception, "linear": LinearInception}
 NARROW = 0.42
 """The width at which the naive network has about as many parameters as the reduced one."""
-
-PASSES_PER_STEP = 3
-"""A training step costs about three forward passes: one forward, and two backward, for
-the gradient of the weights and for that of the maps."""
 
 USUAL = {
     "train_images": 12_000, "epochs": 4, "batch_size": 64, "weight_decay": 5e-4,

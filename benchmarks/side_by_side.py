@@ -1,6 +1,6 @@
 """Our network, torchvision's googlenet and the usual tutorial set-up, side by side.
 
-    python benchmarks/side_by_side.py --threads 2           # about 45 minutes
+    python benchmarks/side_by_side.py --threads 2           # about 50 minutes
     python benchmarks/side_by_side.py --threads 1 --short   # about 25 seconds
 
 Everything is measured in turns in one process, so that a computer that slows down slows
@@ -37,14 +37,14 @@ counted. Each set-up's accuracy on all 10,000 at its end is in the file, too.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
 import torch
 import torchvision
-from common import Result, fashion_mnist, parse, record, run_all
+from common import PASSES_PER_STEP, Result, fashion_mnist, parse, record, run_all
 from gnet_lib import GoogLeNet, evaluate, fit, set_seed
 from gnet_lib.data import ImageSet, batches, load_fashion_mnist
 from recipe import RECIPES, build, choose_augment, description, precision, train
@@ -56,12 +56,10 @@ GOALS = {"times the images per second": 20, "times sooner at 88 %": 40}
 PUBLISHED = {"tutorial, ten epochs": 0.889}
 """Test accuracy of https://zh.d2l.ai/chapter_convolutional-modern/googlenet.html"""
 
-PASSES_PER_STEP = 3
-"""A training step costs about three forward passes: one forward, and two backward, for
-the gradient of the weights and for that of the maps."""
-
 TUTORIAL_SIZE = 96
 TUTORIAL_LEARNING_RATE = 0.1
+BY_FIT = " by fit"
+"""End of the name of a set-up whose network ``fit`` trains."""
 
 RUNS = {
     "speed": {
@@ -160,20 +158,18 @@ def torchvision_googlenet(size: int | None) -> nn.Module:
     return Tutorial(network, size=size)
 
 
-def build_all(mean: float, std: float, seed: int) -> dict[str, nn.Module]:
-    """One network of every set-up."""
+def build_all(names: Iterable[str], mean: float, std: float, seed: int) -> dict[str, nn.Module]:
+    """One network for each named set-up; one trained by ``fit`` gets the same as without it."""
     builders: dict[str, Callable[[], nn.Module]] = {
         "ours": lambda: build({**RECIPES["two_minutes"], "seed": seed}),
         "torchvision": lambda: torchvision_googlenet(TUTORIAL_SIZE),
         "tutorial": lambda: tutorial(mean, std),
         "torchvision at 28x28": lambda: torchvision_googlenet(None),
-        "torchvision at 28x28 by fit": lambda: torchvision_googlenet(None),
-        "tutorial by fit": lambda: tutorial(mean, std),
     }
     models = {}
-    for name, builder in builders.items():
+    for name in names:
         set_seed(seed)
-        models[name] = builder()
+        models[name] = builders[name.removesuffix(BY_FIT)]()
     return models
 
 
@@ -207,7 +203,7 @@ def shuffled_forever(train_images: ImageSet, batch_size: int, seed: int) -> Iter
 def measure_speed(settings: Result) -> Result:
     """Rates of all set-ups: round by round, and their medians."""
     train_images, _ = fashion_mnist()
-    models = build_all(*mean_and_std(), settings["seed"])
+    models = build_all(settings["batches"], *mean_and_std(), settings["seed"])
     rates = {name: [] for name in models}
     for round_number in range(settings["rounds"] + 1):
         for name, model in models.items():
@@ -230,7 +226,7 @@ def one_rate(name: str, model: nn.Module, train_images: ImageSet, batch_size: in
     if name == "ours":
         settings = {**RECIPES["two_minutes"], "epochs": 1, "batch_size": batch_size}
         return train(model, settings, train_images).rows[0]["images_per_second"]
-    if name.endswith("by fit"):
+    if name.endswith(BY_FIT):
         history = fit(
             model, train_images, epochs=1, batch_size=batch_size, learning_rate=0.01, progress=False
         )
@@ -326,8 +322,7 @@ def measure_accuracy(settings: Result) -> Result:
     train_images, test_images = fashion_mnist()
     test_images = test_images.take(settings["test_images"])
     looked_at = test_images.take(settings["looked_at"])
-    models = build_all(*mean_and_std(), settings["seed"])
-    models = {name: models[name] for name in settings["minutes"]}
+    models = build_all(settings["minutes"], *mean_and_std(), settings["seed"])
     watches = {
         name: Watch(model, looked_at, settings["look_every"][name]) for name, model in models.items()
     }

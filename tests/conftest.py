@@ -22,6 +22,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
+def parameters_of(model) -> int:
+    """How many numbers a network learns."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
 @pytest.fixture(scope="session")
 def whole_book(tmp_path_factory):
     """(folder of the pages, processor seconds): the book built from nothing, once for all workers."""

@@ -11,6 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
+from conftest import parameters_of
 from gnet_lib import (
     GoogLeNet,
     GoogLeNetOutputs,
@@ -39,10 +40,6 @@ MINI_WIDTHS = {
 @pytest.fixture(autouse=True)
 def fixed_random_numbers():
     torch.manual_seed(0)
-
-
-def parameters_of(model: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def on_meta(build):

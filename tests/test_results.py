@@ -16,7 +16,7 @@ import record_all
 import side_by_side
 import torch
 import tried
-from conftest import BOOK, ROOT
+from conftest import BOOK, ROOT, parameters_of
 from gnet_lib import MiniGoogLeNet, evaluate, set_seed
 from gnet_lib.data import ImageSet
 from gnet_lib.records import read_record
@@ -28,10 +28,6 @@ RUNS = {"recipe": recipe.RECIPES, "side_by_side": side_by_side.RUNS, "tried": tr
 
 def recorded(name: str) -> dict:
     return read_record(name, BOOK / "results")
-
-
-def parameters(model: nn.Module) -> int:
-    return sum(each.numel() for each in model.parameters())
 
 
 # --- every record ------------------------------------------------------------------------
@@ -87,7 +83,7 @@ def test_the_recipes_runs_agree_with_themselves():
     for run in recorded("recipe")["results"]["runs"].values():
         settings, result = run["settings"], run["result"]
         model = MiniGoogLeNet(width=settings["width"])
-        assert result["network"]["parameters"] == parameters(model) < 1_000_000
+        assert result["network"]["parameters"] == parameters_of(model) < 1_000_000
         assert [row["epoch"] for row in result["rows"]] == list(range(1, settings["epochs"] + 1))
         assert result["accuracy"] == result["rows"][-1]["test_accuracy"]
         assert result["test_images"] == 10_000 and settings["train_images"] == 60_000

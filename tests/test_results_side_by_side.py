@@ -5,7 +5,7 @@ from statistics import median
 import pytest
 import side_by_side
 import torch
-from conftest import BOOK
+from conftest import BOOK, parameters_of
 from gnet_lib import GoogLeNet, MiniGoogLeNet, set_seed
 from gnet_lib.records import read_record
 from torch import nn
@@ -16,19 +16,15 @@ def recorded() -> dict:
     return read_record("side_by_side", BOOK / "results")
 
 
-def parameters(model: nn.Module) -> int:
-    return sum(each.numel() for each in model.parameters())
-
-
 def test_the_networks_side_by_side_are_what_they_are_called():
-    networks = side_by_side.build_all(0.25, 0.5, seed=0)
+    networks = side_by_side.build_all(side_by_side.RUNS["speed"]["batches"], 0.25, 0.5, seed=0)
     notes, theirs = GoogLeNet.from_notes(), models.googlenet(weights=None, num_classes=10, aux_logits=False,
                                                              init_weights=False)  # fmt: skip
-    assert parameters(networks["ours"]) == parameters(MiniGoogLeNet())
-    assert parameters(networks["tutorial"]) == parameters(notes)
+    assert parameters_of(networks["ours"]) == parameters_of(MiniGoogLeNet())
+    assert parameters_of(networks["tutorial"]) == parameters_of(notes)
     two_channels_less = 64 * 7 * 7 * 2
     for name in ("torchvision", "torchvision at 28x28", "torchvision at 28x28 by fit"):
-        assert parameters(networks[name]) == parameters(theirs) - two_channels_less
+        assert parameters_of(networks[name]) == parameters_of(theirs) - two_channels_less
     weight = networks["tutorial"].network.fc.weight
     bound = (6 / (1024 + 10)) ** 0.5  # Xavier's
     assert 0.9 * bound < weight.abs().max() <= bound

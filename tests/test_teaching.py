@@ -11,7 +11,7 @@ import linecache
 
 import pytest
 import torch
-from conftest import BOOK
+from conftest import BOOK, parameters_of
 from gnet_lib import Inception, NaiveInception, conv_cost
 from IPython.core.inputtransformer2 import TransformerManager
 from test_paper import MODULES
@@ -56,10 +56,6 @@ def copy_weights(source: torch.nn.Module, target: torch.nn.Module) -> None:
         for mine, theirs in zip(source.parameters(), target.parameters(), strict=True):
             assert mine.shape == theirs.shape
             theirs.copy_(mine)
-
-
-def parameters_of(module: torch.nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def assert_same_module(handmade: torch.nn.Module, library: torch.nn.Module, in_channels: int) -> None:
