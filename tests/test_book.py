@@ -119,6 +119,15 @@ def test_every_page_is_there(pages):
     assert set(pages) >= {f"{name}.html" for name in contents()} | {"index.html", "search.html"}
 
 
+def test_the_bare_address_leads_to_the_first_page_and_has_an_icon(html, pages):
+    door, first = pages["index.html"], f"{contents()[0]}.html"
+    assert door.select_one("meta[http-equiv=refresh]")["content"] == f"0; url={first}"
+    assert [link["href"] for link in door.select("p a")] == [first]
+    assert door.title.text == pages[first].title.text.split(" — ")[0]
+    # Without one a browser asks for /favicon.ico, which is not there.
+    assert (html / door.select_one("link[rel=icon]")["href"]).is_file()
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_pages(pages, check):
     complaints = {name: check(page) for name, page in pages.items()}

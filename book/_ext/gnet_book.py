@@ -9,8 +9,11 @@ Where a page holds a chart of Vega-Altair, its three scripts come from the book,
 What a screen reader would stumble over is mended: the empty corner of a table is no header, the
 entries of the bibliography carry no roles that have left the standard, and the arguments of a long
 signature are no list of definitions.
+
+Who comes to the book's address without a page's name is sent on to the first page.
 """
 
+import html
 import re
 
 from docutils import nodes
@@ -92,6 +95,26 @@ def public_path(app, what, name, obj, options, signature, returns):
     return tuple(text and text.replace("pathlib._local.", "pathlib.") for text in (signature, returns))
 
 
+# jupyter-book writes such a page itself where there is none: without language, title, icon or link.
+FRONT_DOOR = """<!DOCTYPE html>
+<html lang="en">
+<meta charset="utf-8">
+<title>{title}</title>
+<meta http-equiv="refresh" content="0; url={first_page}">
+<link rel="icon" href="_static/favicon.svg" type="image/svg+xml">
+<p><a href="{first_page}">{title}</a></p>
+</html>
+"""
+
+
+def write_front_door(app, exception):
+    """Write the page at the book's bare address, which leads to the first page."""
+    if exception is None and app.builder.name == "html":
+        first_page = app.builder.get_target_uri(app.config.root_doc)
+        text = FRONT_DOOR.format(title=html.escape(app.config.html_title), first_page=first_page)
+        (app.outdir / "index.html").write_text(text, encoding="utf-8")
+
+
 def setup(app):
     """Register after sphinx-thebe (priority above 500), so that there is something to drop."""
     app.connect("html-page-context", add_vega, priority=800)
@@ -99,6 +122,7 @@ def setup(app):
     app.connect("html-page-context", drop_thebe_files, priority=900)
     app.connect("doctree-resolved", drop_thebe_nodes, priority=900)
     app.connect("build-finished", drop_thebe_copies, priority=900)
+    app.connect("build-finished", write_front_door, priority=400)
     if "sphinx.ext.autodoc" in app.extensions:
         app.connect("autodoc-process-signature", public_path)
     return {"version": "1.0", "parallel_read_safe": True, "parallel_write_safe": True}
