@@ -9,6 +9,7 @@ import datetime
 import json
 from pathlib import Path
 
+import best
 import common
 import pytest
 import recipe
@@ -22,8 +23,8 @@ from gnet_lib.data import ImageSet
 from gnet_lib.records import read_record
 from torch import nn
 
-SCRIPTS = {"recipe": recipe, "side_by_side": side_by_side, "tried": tried}
-RUNS = {"recipe": recipe.RECIPES, "side_by_side": side_by_side.RUNS, "tried": tried.RUNS}
+SCRIPTS = {"best": best, "recipe": recipe, "side_by_side": side_by_side, "tried": tried}
+RUNS = {"best": best.RUNS, "recipe": recipe.RECIPES, "side_by_side": side_by_side.RUNS, "tried": tried.RUNS}
 
 
 def recorded(name: str) -> dict:
@@ -141,6 +142,36 @@ def test_the_trials_network_is_the_recipes():
         assert seen[0][2:] == (size, size)
 
 
+# --- the best ------------------------------------------------------------------------------
+
+
+def test_the_best_is_the_mean_of_three_seeds_of_a_network_small_enough():
+    results = recorded("best")["results"]
+    runs = [run["result"] for run in results["runs"].values()]
+    assert sorted(run["settings"]["seed"] for run in results["runs"].values()) == [0, 1, 2]
+    assert (best.GOAL, best.LARGEST) == (0.95, 1_000_000)
+    size = parameters_of(MiniGoogLeNet(width=1.5))
+    assert {run["network"]["parameters"] for run in runs} == {size} and size < best.LARGEST
+    mean = sum(run["accuracy"] for run in runs) / 3
+    assert results["goal"]["accuracy"] == pytest.approx(mean, abs=1e-5)
+    assert results["goal"]["met"] == (mean >= best.GOAL)
+    for run in runs:
+        assert [row["epoch"] for row in run["rows"]] == list(range(1, 41))
+        assert run["accuracy"] == run["rows"][-1]["test_accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "size", "met"),
+    [((0.949, 0.951), 999_999, True), ((0.949, 0.9509), 999_999, False), ((0.96, 0.96), 1_000_000, False)],
+)
+def test_the_best_must_be_good_and_small(accuracies, size, met):
+    runs = {
+        str(number): {"result": {"accuracy": each, "accuracy_with_mirrored": each, "network": {"parameters": size}}}
+        for number, each in enumerate(accuracies)
+    }
+    assert best.summary(runs)["met"] is met
+
+
 # --- short runs again --------------------------------------------------------------------
 
 
@@ -152,6 +183,13 @@ def test_a_short_run_of_the_recipe_gives_the_recorded_figures(short_run):
     # Other processors round differently, and bfloat16 is not on all of them.
     for name in ("accuracy", "accuracy_with_mirrored"):
         assert now[name] == pytest.approx(then[name], abs=0.06) and now[name] > 0.5
+
+
+def test_a_short_run_of_the_best_gives_the_recorded_figures(short_run):
+    now = short_run("best")["runs"]["short"]["result"]
+    then = recorded("best")["short"]["runs"]["short"]["result"]
+    assert now["network"] == then["network"]
+    assert now["accuracy"] == pytest.approx(then["accuracy"], abs=0.1)
 
 
 def test_a_short_run_of_the_trials_gives_the_recorded_figures(short_run):
