@@ -18,7 +18,7 @@ from conftest import BOOK
 from gnet_lib import GoogLeNet, InceptionWidths, MiniGoogLeNet, NaiveInception
 from gnet_lib._answers import EXERCISES
 from gnet_lib.exercises import ANY, Choice, Exercise, Meets, Number, Numbers, check, checked
-from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.formatters import DisplayFormatter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from test_paper import MODULES
 from test_public_api import HEAVY, in_a_fresh_python
@@ -495,7 +495,7 @@ def test_a_result_counts_as_right_or_wrong_and_shows_nothing_of_its_own():
     right, wrong = check("8.4", 81_900), check("8.4", 1)
     assert right and right.right and right.message == "8.4: right."
     assert not wrong and not wrong.right and wrong.message.startswith("8.4: not right")
-    in_a_notebook = InteractiveShell.instance().display_formatter.format
+    in_a_notebook = DisplayFormatter().format
     assert in_a_notebook(right) == ({}, {})  # the printed line is enough
     assert in_a_notebook(right.message) != ({}, {})
 
