@@ -122,7 +122,7 @@ def setup(app):
     app.connect("html-page-context", drop_thebe_files, priority=900)
     app.connect("doctree-resolved", drop_thebe_nodes, priority=900)
     app.connect("build-finished", drop_thebe_copies, priority=900)
-    app.connect("build-finished", write_front_door, priority=400)
+    app.connect("build-finished", write_front_door, priority=900)
     if "sphinx.ext.autodoc" in app.extensions:
         app.connect("autodoc-process-signature", public_path)
     return {"version": "1.0", "parallel_read_safe": True, "parallel_write_safe": True}
