@@ -31,7 +31,9 @@ def summary(runs: dict[str, Result]) -> Result:
     return {
         "goal": GOAL,
         "accuracy": round(accuracy, 5),
-        "accuracy_with_mirrored": round(mean(each["accuracy_with_mirrored"] for each in results), 5),
+        "accuracy_with_mirrored": round(
+            mean(each["accuracy_with_mirrored"] for each in results), 5
+        ),
         "met": accuracy >= GOAL and largest < LARGEST,
     }
 

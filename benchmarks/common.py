@@ -148,8 +148,7 @@ def _do_all(
     # spawn: a forked process would inherit PyTorch's threads in an unusable state.
     with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
         waiting = [
-            pool.submit(_do, run_one, name, runs[name], folder, jobs, threads)
-            for name in open_runs
+            pool.submit(_do, run_one, name, runs[name], folder, jobs, threads) for name in open_runs
         ]
         for each in waiting:
             print(each.result(), flush=True)
@@ -241,11 +240,17 @@ def parse(description: str, arguments: list[str] | None = None) -> argparse.Name
         arguments: the words of the command line; None: those that the program got.
     """
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--short", action="store_true", help="a run of seconds instead of the record")
+    parser.add_argument(
+        "--short", action="store_true", help="a run of seconds instead of the record"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="threads of each run")
+    parser.add_argument(
+        "--threads", type=int, default=torch.get_num_threads(), help="threads of each run"
+    )
     parser.add_argument("--only", nargs="+", metavar="RUN", help="do these runs and no others now")
-    parser.add_argument("--out", type=Path, help="the file to write instead of the one in book/results/")
+    parser.add_argument(
+        "--out", type=Path, help="the file to write instead of the one in book/results/"
+    )
     options = parser.parse_args(arguments)
     if options.jobs < 1 or options.threads < 1:
         parser.error("--jobs and --threads must be at least 1")

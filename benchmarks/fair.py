@@ -203,9 +203,7 @@ def measure_speeds(name: str, settings: Result, checkpoint: Path) -> Result:
 
 def one_epoch_speed(model: MiniGoogLeNet, train: ImageSet, batch_size: int) -> float:
     """Images per second of one epoch."""
-    history = fit(
-        model, train, epochs=1, batch_size=batch_size, augment=mirror, progress=False
-    )
+    history = fit(model, train, epochs=1, batch_size=batch_size, augment=mirror, progress=False)
     return history.rows[-1]["images_per_second"]
 
 

@@ -80,8 +80,12 @@ def faster(row: dict, earlier: dict | None) -> dict:
 def main(arguments: list[str] | None = None) -> None:
     """Measure every network at every batch size and write the file."""
     parser = argparse.ArgumentParser(description="Record the times that chapter 1 shows.")
-    parser.add_argument("--out", type=Path, default=common.RESULTS / "latency.json", help="the file to write")
-    parser.add_argument("--again", action="store_true", help="keep the faster of the file's times and new ones")
+    parser.add_argument(
+        "--out", type=Path, default=common.RESULTS / "latency.json", help="the file to write"
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="keep the faster of the file's times and new ones"
+    )
     options = parser.parse_args(arguments)
     earlier = earlier_round(options.out) if options.again else {"rounds": 0, "times": []}
     before = {(row["network"], row["batch"]): row for row in earlier["times"]}

@@ -271,14 +271,18 @@ class Watch:
         return True
 
     def look(self) -> None:
-        self.rows.append({
-            "images": self.images,
-            "seconds": round(self.seconds, 2),
-            "accuracy": round(evaluate(self.model, self.looked_at).accuracy, 5),
-        })
+        self.rows.append(
+            {
+                "images": self.images,
+                "seconds": round(self.seconds, 2),
+                "accuracy": round(evaluate(self.model, self.looked_at).accuracy, 5),
+            }
+        )
 
 
-def train_ours(settings: Result, seed: int, train_images: ImageSet, test_images: ImageSet) -> Result:
+def train_ours(
+    settings: Result, seed: int, train_images: ImageSet, test_images: ImageSet
+) -> Result:
     """A whole run of our network by its recipe."""
     recipe = {**settings["recipe"], "seed": seed}
     model = build(recipe)
@@ -324,7 +328,8 @@ def measure_accuracy(settings: Result) -> Result:
     looked_at = test_images.take(settings["looked_at"])
     models = build_all(settings["minutes"], *mean_and_std(), settings["seed"])
     watches = {
-        name: Watch(model, looked_at, settings["look_every"][name]) for name, model in models.items()
+        name: Watch(model, looked_at, settings["look_every"][name])
+        for name, model in models.items()
     }
     trainings = {
         name: train_theirs(

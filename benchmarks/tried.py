@@ -32,7 +32,13 @@ from recipe import USUAL, description, precision, train
 from torch.nn import functional as F
 
 HELD_OUT = 10_000
-BASELINE = {**USUAL, "label_smoothing": 0.0, "stem": "3x3, stride 2", "train_images": 20_000, "epochs": 3}
+BASELINE = {
+    **USUAL,
+    "label_smoothing": 0.0,
+    "stem": "3x3, stride 2",
+    "train_images": 20_000,
+    "epochs": 3,
+}
 
 CHANGES = {
     "baseline": {},
@@ -155,7 +161,9 @@ def measure_speed(settings: Result, names: tuple[str, ...], compiled: bool) -> R
     timed = {name: Timed(**VARIANTS[name], compiled=compiled) for name in names}
     first = train_images.take(batch_size)
     # The first step prepares PyTorch for these shapes, and compiles.
-    first_seconds = {name: batch_size / each.rate(first, batch_size) for name, each in timed.items()}
+    first_seconds = {
+        name: batch_size / each.rate(first, batch_size) for name, each in timed.items()
+    }
     some = train_images.take(settings["steps"] * batch_size)
     rates = {name: [] for name in names}
     for _ in range(settings["rounds"]):

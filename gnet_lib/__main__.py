@@ -221,9 +221,7 @@ def check_training() -> None:
             f"the training test did not learn: its loss went {change}",
             "this computer or this build of torch calculates wrongly. " + SAME_SOURCE,
         )
-    _print_line(
-        "ok", f"training: the loss fell {change}, {images_per_second:,.0f} images/s"
-    )
+    _print_line("ok", f"training: the loss fell {change}, {images_per_second:,.0f} images/s")
 
 
 def _train_briefly() -> tuple[list[float], float]:

@@ -692,11 +692,13 @@ def neighbours_and_counts() -> list[tuple]:
     """Labels of neighbours, nearest first, without a tie; and how many of them vote."""
     import torch
 
-    labels = torch.tensor([
-        [7, 3, 3, 7, 7, 0, 0, 0, 0],
-        [1, 2, 2, 2, 9, 9, 9, 9, 9],
-        [5, 5, 5, 6, 6, 6, 6, 6, 6],
-    ])
+    labels = torch.tensor(
+        [
+            [7, 3, 3, 7, 7, 0, 0, 0, 0],
+            [1, 2, 2, 2, 9, 9, 9, 9, 9],
+            [5, 5, 5, 6, 6, 6, 6, 6, 6],
+        ]
+    )
     return [(labels, count) for count in (1, 3, 5, 9)]
 
 

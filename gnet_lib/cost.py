@@ -306,8 +306,17 @@ COUNTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
 """The layers whose multiply-adds are counted."""
 
 FREE = (
-    nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.InstanceNorm1d,
-    nn.InstanceNorm2d, nn.InstanceNorm3d, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm, nn.PReLU,
+    nn.BatchNorm1d,
+    nn.BatchNorm2d,
+    nn.BatchNorm3d,
+    nn.SyncBatchNorm,
+    nn.InstanceNorm1d,
+    nn.InstanceNorm2d,
+    nn.InstanceNorm3d,
+    nn.GroupNorm,
+    nn.LayerNorm,
+    nn.RMSNorm,
+    nn.PReLU,
 )
 """Normalisations and activations that have parameters, but are not counted."""
 
@@ -484,9 +493,7 @@ def _readable_value(value) -> str:
     return str(value)
 
 
-def compare_branches(
-    in_channels: int, widths: InceptionWidths, size: int
-) -> "pandas.DataFrame":
+def compare_branches(in_channels: int, widths: InceptionWidths, size: int) -> "pandas.DataFrame":
     """Naive beside reduced, path by path, with a last line for the module.
 
     Args:
@@ -548,12 +555,14 @@ def _side_by_side(
 ) -> "pandas.DataFrame":
     import pandas
 
-    frame = pandas.DataFrame({
-        "naive parameters": {name: cost.parameters for name, cost in naive.items()},
-        "reduced parameters": {name: cost.parameters for name, cost in reduced.items()},
-        "naive multiply-adds": {name: cost.multiply_adds for name, cost in naive.items()},
-        "reduced multiply-adds": {name: cost.multiply_adds for name, cost in reduced.items()},
-    })
+    frame = pandas.DataFrame(
+        {
+            "naive parameters": {name: cost.parameters for name, cost in naive.items()},
+            "reduced parameters": {name: cost.parameters for name, cost in reduced.items()},
+            "naive multiply-adds": {name: cost.multiply_adds for name, cost in naive.items()},
+            "reduced multiply-adds": {name: cost.multiply_adds for name, cost in reduced.items()},
+        }
+    )
     return frame.rename_axis(index)
 
 
@@ -580,13 +589,15 @@ def chain_naive(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224) -> "pand
 
     steps = inception_steps(rows, image_size, naive=True)
     costs = {step.row.name: step_cost(step, naive=True) for step in steps}
-    frame = pandas.DataFrame({
-        "size": {step.row.name: f"{step.out_size}x{step.out_size}" for step in steps},
-        "in_channels": {step.row.name: step.in_channels for step in steps},
-        "out_channels": {step.row.name: step.out_channels for step in steps},
-        "parameters": {name: cost.parameters for name, cost in costs.items()},
-        "multiply-adds": {name: cost.multiply_adds for name, cost in costs.items()},
-    })
+    frame = pandas.DataFrame(
+        {
+            "size": {step.row.name: f"{step.out_size}x{step.out_size}" for step in steps},
+            "in_channels": {step.row.name: step.in_channels for step in steps},
+            "out_channels": {step.row.name: step.out_channels for step in steps},
+            "parameters": {name: cost.parameters for name, cost in costs.items()},
+            "multiply-adds": {name: cost.multiply_adds for name, cost in costs.items()},
+        }
+    )
     frame.loc["all"] = [
         "",
         steps[0].in_channels,
@@ -613,12 +624,14 @@ def table_1() -> "pandas.DataFrame":
     import pandas
 
     costs = {name: cost for name, cost in network_cost().items() if cost.weights}
-    frame = pandas.DataFrame({
-        "printed parameters": {name: PRINTED[name].parameters for name in costs},
-        "computed weights": {name: cost.weights for name, cost in costs.items()},
-        "printed operations": {name: PRINTED[name].operations for name in costs},
-        "computed multiply-adds": {name: cost.multiply_adds for name, cost in costs.items()},
-    })
+    frame = pandas.DataFrame(
+        {
+            "printed parameters": {name: PRINTED[name].parameters for name in costs},
+            "computed weights": {name: cost.weights for name, cost in costs.items()},
+            "printed operations": {name: PRINTED[name].operations for name in costs},
+            "computed multiply-adds": {name: cost.multiply_adds for name, cost in costs.items()},
+        }
+    )
     return frame.rename_axis("row")
 
 

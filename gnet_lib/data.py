@@ -140,10 +140,7 @@ class ImageSet:
         return len(self.labels)
 
     def __repr__(self) -> str:
-        return (
-            f"ImageSet({len(self):,} images, {self.images.dtype}, "
-            f"on {self.images.device})"
-        )
+        return f"ImageSet({len(self):,} images, {self.images.dtype}, on {self.images.device})"
 
     def to(self, device: torch.device | str) -> "ImageSet":
         """Return the same set on another device.
@@ -330,9 +327,7 @@ def _check_images(images: Tensor) -> None:
     if not isinstance(images, Tensor):
         raise ValueError(f"images must be a Tensor; got {type(images).__name__}")
     if images.shape[1:] != (1, IMAGE_SIZE, IMAGE_SIZE) or len(images) == 0:
-        raise ValueError(
-            f"images must have the shape {expected}; got {tuple(images.shape)}"
-        )
+        raise ValueError(f"images must have the shape {expected}; got {tuple(images.shape)}")
     if images.dtype not in (torch.uint8, torch.float32):
         raise ValueError(
             f"images must be uint8 (0..255) or float32 (normalised); got {images.dtype}"
@@ -393,9 +388,7 @@ def batches(
         [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     """
     if not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(
-            f"batch_size must be a whole number of at least 1; got {batch_size!r}"
-        )
+        raise ValueError(f"batch_size must be a whole number of at least 1; got {batch_size!r}")
     count = len(image_set)
     if drop_last and batch_size > count:
         raise ValueError(
@@ -443,9 +436,7 @@ def shift_and_flip(
         torch.Size([8, 1, 28, 28])
     """
     if images.ndim != 4:
-        raise ValueError(
-            f"images must have the shape (N, C, H, W); got {tuple(images.shape)}"
-        )
+        raise ValueError(f"images must have the shape (N, C, H, W); got {tuple(images.shape)}")
     count, channels, height, width = images.shape
     if not isinstance(max_shift, int) or not 0 <= max_shift < min(height, width):
         raise ValueError(
@@ -554,9 +545,7 @@ def _named_place(root: str | os.PathLike | None) -> _Place | None:
     """Return the place that the reader named, or None if none was named."""
     if root is not None:
         if not isinstance(root, (str, os.PathLike)):
-            raise ValueError(
-                f"root must be the path of a folder; got {type(root).__name__}"
-            )
+            raise ValueError(f"root must be the path of a folder; got {type(root).__name__}")
         named_by, folder = "root", root
         undo = "leave root out to search the usual places"
     elif os.environ.get("GNET_DATA"):
@@ -702,9 +691,7 @@ def _read_image_set(folder: Path, part: str, place: _Place) -> ImageSet:
     return ImageSet(images, labels)
 
 
-def _corrupt(
-    source: Path | str, expected: str, found: str, fix: str
-) -> CorruptDataError:
+def _corrupt(source: Path | str, expected: str, found: str, fix: str) -> CorruptDataError:
     """Make the error for a damaged file; ``source`` is its path or its address."""
     message = f"{source} is damaged: expected {expected}, found {found}. {fix}"
     return CorruptDataError(message.strip())
@@ -724,9 +711,7 @@ def _gunzip(content: bytes, source: Path | str, fix: str) -> bytes:
         raise _corrupt(source, "a complete gzip file", found, fix) from error
 
 
-def _parse_header(
-    content: bytes, magic: int, fields: int, path: Path, fix: str
-) -> tuple[int, ...]:
+def _parse_header(content: bytes, magic: int, fields: int, path: Path, fix: str) -> tuple[int, ...]:
     """Check the magic number of an IDX file and return its sizes.
 
     The header is a row of big-endian 32-bit numbers: the magic number, then
@@ -823,9 +808,7 @@ def _mirrors() -> list[str]:
 
 def _download_from(address: str, name: str, folder: Path) -> None:
     """Download one packed file, check it, and only then give it its name."""
-    handle, temporary_name = tempfile.mkstemp(
-        dir=folder, prefix=f"{name}.", suffix=".part"
-    )
+    handle, temporary_name = tempfile.mkstemp(dir=folder, prefix=f"{name}.", suffix=".part")
     temporary = Path(temporary_name)
     try:
         with os.fdopen(handle, "wb") as file:

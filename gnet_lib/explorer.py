@@ -189,20 +189,27 @@ def explorer_chart(
     bars, notes, height = _places()
     y = alt.Scale(domain=[0, height], reverse=True)
     chart = alt.layer(_headings(alt, notes, y), _bars(alt, bars, y), _numbers(alt, bars, y))
-    return chart.properties(
-        width="container",
-        height=round(LINE * height),
-        background="white",
-        description=DESCRIPTION,  # single bars are silent (aria=False): the table says it better
-        usermeta={"embedOptions": {
-            "actions": False,
-            "renderer": "svg",
-            "bind": "#module-explorer-sliders",
-            "patch": [
-                {"op": "add", "path": "/signals/-", "value": signal} for signal in _signals(start)
-            ],
-        }},
-    ).configure(font="sans-serif").configure_view(stroke=None)
+    return (
+        chart.properties(
+            width="container",
+            height=round(LINE * height),
+            background="white",
+            description=DESCRIPTION,  # single bars are silent (aria=False): the table says it better
+            usermeta={
+                "embedOptions": {
+                    "actions": False,
+                    "renderer": "svg",
+                    "bind": "#module-explorer-sliders",
+                    "patch": [
+                        {"op": "add", "path": "/signals/-", "value": signal}
+                        for signal in _signals(start)
+                    ],
+                }
+            },
+        )
+        .configure(font="sans-serif")
+        .configure_view(stroke=None)
+    )
 
 
 def _start(in_channels: int, widths: InceptionWidths, size: int) -> dict[str, int]:
@@ -278,10 +285,12 @@ def _slider(name: str, start: int) -> dict:
         "name": name,
         "value": start,
         "bind": {"input": "range", "min": 1, "max": largest, "step": 1, "name": name},
-        "on": [{
-            "events": {"signal": "preset"},
-            "update": f"preset == '{OWN}' ? {name} : presets[preset].{name}",
-        }],
+        "on": [
+            {
+                "events": {"signal": "preset"},
+                "update": f"preset == '{OWN}' ? {name} : presets[preset].{name}",
+            }
+        ],
     }
 
 
@@ -291,17 +300,21 @@ def _object(entries: dict[str, str]) -> str:
 
 def _for_all_modules(expression: Callable[[str, str], str]) -> str:
     """An object of objects: measure -> module -> what ``expression`` says."""
-    return _object({
-        measure: _object({module: expression(measure, module) for module in MODULES})
-        for measure in MEASURES
-    })
+    return _object(
+        {
+            measure: _object({module: expression(measure, module) for module in MODULES})
+            for measure in MEASURES
+        }
+    )
 
 
 def _for_all(expression: Callable[[str, str, str], str]) -> str:
     """The same with one level more: measure -> module -> path."""
-    return _for_all_modules(lambda measure, module: _object({
-        path: expression(measure, module, path) for path in BRANCHES
-    }))
+    return _for_all_modules(
+        lambda measure, module: _object(
+            {path: expression(measure, module, path) for path in BRANCHES}
+        )
+    )
 
 
 def _current(measure: str, module: str, row: str) -> str:
@@ -324,6 +337,7 @@ def _scale_ends() -> str:
     So a bar grows under the reader's hand, where a scale that always fits would shrink all
     the others instead.
     """
+
     def end(measure):
         naive, reduced = (_current(measure, module, "module") for module in MODULES)
         largest = f"max({naive}, {reduced})"
@@ -530,10 +544,17 @@ def _places() -> tuple[list[dict], list[dict], float]:
             notes.append({"measure": measure, "y": y + 0.95, "row": row})
             for module, top in zip(MODULES, (y, y + 1)):
                 for order, path in enumerate(BRANCHES if row == "module" else (row,)):
-                    bars.append({
-                        "measure": measure, "row": row, "module": module, "path": path,
-                        "order": order, "top": round(top, 2), "bottom": round(top + 0.85, 2),
-                    })
+                    bars.append(
+                        {
+                            "measure": measure,
+                            "row": row,
+                            "module": module,
+                            "path": path,
+                            "order": order,
+                            "top": round(top, 2),
+                            "bottom": round(top + 0.85, 2),
+                        }
+                    )
             y += 2.4
         y += 0.6
     return bars, [note | {"y": round(note["y"], 2)} for note in notes], round(y, 2)
@@ -551,8 +572,10 @@ def _bars(alt, bars: list[dict], y) -> "altair.LayerChart":
         tooltip=["module:N", "path:N", alt.Tooltip("value:Q", format=",")],
     )
     naive = base.transform_filter("datum.module == 'naive'").mark_rect(fill="white", aria=False)
-    reduced = base.transform_filter("datum.module == 'reduced'").mark_rect(aria=False).encode(
-        fill=alt.Fill("path:N", scale=colours, legend=None)
+    reduced = (
+        base.transform_filter("datum.module == 'reduced'")
+        .mark_rect(aria=False)
+        .encode(fill=alt.Fill("path:N", scale=colours, legend=None))
     )
     return alt.layer(naive, reduced)
 
@@ -582,16 +605,16 @@ def _x(alt, field: str) -> "altair.X":
 
 def _numbers(alt, bars: list[dict], y) -> "altair.Chart":
     """The number at the end of each bar; where the reduced path costs more, it says so."""
-    ends = _with_values(alt, bars).transform_filter(
-        "datum.row != 'module' || datum.order == 3"
-    )
+    ends = _with_values(alt, bars).transform_filter("datum.row != 'module' || datum.order == 3")
     naive = "values[datum.measure].naive[datum.path]"
     more = f"datum.module == 'reduced' && datum.path != 'pool' && datum.value > {naive}"
     behind = f"datum.row == 'module' ? ' ' + datum.module : {more} ? ' (more)' : ''"
-    return ends.transform_calculate(
-        text=f"{_short('datum.end')} + ({behind})", middle="(datum.top + datum.bottom) / 2"
-    ).mark_text(align="left", dx=5, baseline="middle", fontSize=11.5, color=INK, aria=False).encode(
-        x=_x(alt, "end_share"), y=alt.Y("middle:Q", axis=None, scale=y), text="text:N"
+    return (
+        ends.transform_calculate(
+            text=f"{_short('datum.end')} + ({behind})", middle="(datum.top + datum.bottom) / 2"
+        )
+        .mark_text(align="left", dx=5, baseline="middle", fontSize=11.5, color=INK, aria=False)
+        .encode(x=_x(alt, "end_share"), y=alt.Y("middle:Q", axis=None, scale=y), text="text:N")
     )
 
 

@@ -415,10 +415,12 @@ def _build_row(step: Step, module: type[nn.Module], batch_norm: bool) -> nn.Modu
         return module(step.in_channels, row.widths, batch_norm=batch_norm)
     if row.reduce is None:
         return _stem_conv(step.in_channels, row, batch_norm)
-    return nn.Sequential(OrderedDict(
-        reduce=conv_unit(step.in_channels, row.reduce, 1, batch_norm=batch_norm),
-        conv=_stem_conv(row.reduce, row, batch_norm),
-    ))
+    return nn.Sequential(
+        OrderedDict(
+            reduce=conv_unit(step.in_channels, row.reduce, 1, batch_norm=batch_norm),
+            conv=_stem_conv(row.reduce, row, batch_norm),
+        )
+    )
 
 
 def _stem_conv(in_channels: int, row: Convolution, batch_norm: bool) -> nn.Sequential:

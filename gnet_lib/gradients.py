@@ -127,7 +127,9 @@ def signal_scale(model: nn.Module, images: Tensor) -> dict[str, float]:
     _require_rows(model)
     require_maps(images, model.in_channels, name="images")
     if len(images) < 2:
-        raise ValueError(f"images must be at least two, to differ at all, but there is {len(images)}")
+        raise ValueError(
+            f"images must be at least two, to differ at all, but there is {len(images)}"
+        )
     scales = {"images": _difference(images)}
     with _as_it_was(model), torch.no_grad():
         model.train()  # batch normalisation by the batch itself, as during training

@@ -208,12 +208,14 @@ class NaiveInception(FourPaths):
     def __init__(self, in_channels: int, widths: InceptionWidths, batch_norm: bool = False) -> None:
         super().__init__(in_channels, widths)
         self.out_channels = widths.naive_out_channels(self.in_channels)
-        self.branches = nn.ModuleDict({
-            "1x1": conv_unit(in_channels, widths.c1x1, 1, batch_norm=batch_norm),
-            "3x3": conv_unit(in_channels, widths.c3x3, 3, batch_norm=batch_norm),
-            "5x5": conv_unit(in_channels, widths.c5x5, 5, batch_norm=batch_norm),
-            "pool": nn.MaxPool2d(kernel_size=3, stride=1, padding=1),
-        })
+        self.branches = nn.ModuleDict(
+            {
+                "1x1": conv_unit(in_channels, widths.c1x1, 1, batch_norm=batch_norm),
+                "3x3": conv_unit(in_channels, widths.c3x3, 3, batch_norm=batch_norm),
+                "5x5": conv_unit(in_channels, widths.c5x5, 5, batch_norm=batch_norm),
+                "pool": nn.MaxPool2d(kernel_size=3, stride=1, padding=1),
+            }
+        )
 
 
 class Inception(FourPaths):
@@ -256,21 +258,29 @@ class Inception(FourPaths):
     def __init__(self, in_channels: int, widths: InceptionWidths, batch_norm: bool = False) -> None:
         super().__init__(in_channels, widths)
         self.out_channels = widths.out_channels
-        self.branches = nn.ModuleDict({
-            "1x1": conv_unit(in_channels, widths.c1x1, 1, batch_norm=batch_norm),
-            "3x3": nn.Sequential(OrderedDict(
-                reduce=conv_unit(in_channels, widths.c3x3_reduce, 1, batch_norm=batch_norm),
-                conv=conv_unit(widths.c3x3_reduce, widths.c3x3, 3, batch_norm=batch_norm),
-            )),
-            "5x5": nn.Sequential(OrderedDict(
-                reduce=conv_unit(in_channels, widths.c5x5_reduce, 1, batch_norm=batch_norm),
-                conv=conv_unit(widths.c5x5_reduce, widths.c5x5, 5, batch_norm=batch_norm),
-            )),
-            "pool": nn.Sequential(OrderedDict(
-                pool=nn.MaxPool2d(kernel_size=3, stride=1, padding=1),
-                project=conv_unit(in_channels, widths.pool_proj, 1, batch_norm=batch_norm),
-            )),
-        })
+        self.branches = nn.ModuleDict(
+            {
+                "1x1": conv_unit(in_channels, widths.c1x1, 1, batch_norm=batch_norm),
+                "3x3": nn.Sequential(
+                    OrderedDict(
+                        reduce=conv_unit(in_channels, widths.c3x3_reduce, 1, batch_norm=batch_norm),
+                        conv=conv_unit(widths.c3x3_reduce, widths.c3x3, 3, batch_norm=batch_norm),
+                    )
+                ),
+                "5x5": nn.Sequential(
+                    OrderedDict(
+                        reduce=conv_unit(in_channels, widths.c5x5_reduce, 1, batch_norm=batch_norm),
+                        conv=conv_unit(widths.c5x5_reduce, widths.c5x5, 5, batch_norm=batch_norm),
+                    )
+                ),
+                "pool": nn.Sequential(
+                    OrderedDict(
+                        pool=nn.MaxPool2d(kernel_size=3, stride=1, padding=1),
+                        project=conv_unit(in_channels, widths.pool_proj, 1, batch_norm=batch_norm),
+                    )
+                ),
+            }
+        )
 
 
 class LinearInception(Inception):

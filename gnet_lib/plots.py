@@ -160,9 +160,7 @@ def alt_text(figure: Figure) -> str:
     return figure.get_label()
 
 
-def _new_figure(
-    height: float, columns: int = 1, rows: int = 1, **options
-) -> tuple[Figure, "Axes"]:
+def _new_figure(height: float, columns: int = 1, rows: int = 1, **options) -> tuple[Figure, "Axes"]:
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         axes = figure.subplots(rows, columns, **options)
@@ -226,7 +224,9 @@ def inception_diagram(
         ends = _draw_concatenation(axes, outputs, 3.8 / tallest, filled=not naive)
     else:
         axes.text(8.7, 1.5, "concatenated:\n? channels", va="center")
-    _draw_box(axes, 0.75, 1.5, f"input\n{in_channels}\nchannels", INK, filled=False, size=(1.3, 1.2))
+    _draw_box(
+        axes, 0.75, 1.5, f"input\n{in_channels}\nchannels", INK, filled=False, size=(1.3, 1.2)
+    )
     for y, name in zip((3, 2, 1, 0), BRANCHES):
         layers = _path_layers(name, in_channels, widths, naive)
         _draw_path(axes, y, layers, COLOURS[name], ends[name], filled=not naive)
@@ -235,10 +235,13 @@ def inception_diagram(
     if not reveal:
         return _finish(figure, f"{sentence}, whose outputs are concatenated.")
     parts = ", ".join(f"{name} {channels}" for name, channels in outputs.items())
-    return _finish(figure, (
-        f"{sentence}, which put out {parts}; concatenated they are "
-        f"{sum(outputs.values())} channels."
-    ))
+    return _finish(
+        figure,
+        (
+            f"{sentence}, which put out {parts}; concatenated they are "
+            f"{sum(outputs.values())} channels."
+        ),
+    )
 
 
 def path_outputs(in_channels: int, widths: InceptionWidths, naive: bool = False) -> dict[str, int]:
@@ -286,7 +289,7 @@ def _draw_path(
     end_y: float,
     filled: bool,
 ) -> None:
-    places = (3.1, 6.3)[-len(layers):]
+    places = (3.1, 6.3)[-len(layers) :]
     # Out of the input, straight to the height of the path, and along it.
     points = [(1.4, 1.5 + (y - 1.5) / 4), (1.9, y), *((x, y) for x in places), (8.6, end_y)]
     for (x0, y0), (x1, y1) in zip(points, points[1:]):
@@ -307,13 +310,27 @@ def _draw_box(
     size: tuple[float, float] = (2.0, 0.56),
 ) -> None:
     width, height = size
-    axes.add_patch(FancyBboxPatch(
-        (x - width / 2, y - height / 2), width, height,
-        boxstyle="round,pad=0.02,rounding_size=0.1", linewidth=1.6, zorder=2,
-        facecolor=colour if filled else "white", edgecolor=colour,
-    ))
-    axes.text(x, y, text, ha="center", va="center", zorder=3,
-              color=_readable_on(colour) if filled else INK)
+    axes.add_patch(
+        FancyBboxPatch(
+            (x - width / 2, y - height / 2),
+            width,
+            height,
+            boxstyle="round,pad=0.02,rounding_size=0.1",
+            linewidth=1.6,
+            zorder=2,
+            facecolor=colour if filled else "white",
+            edgecolor=colour,
+        )
+    )
+    axes.text(
+        x,
+        y,
+        text,
+        ha="center",
+        va="center",
+        zorder=3,
+        color=_readable_on(colour) if filled else INK,
+    )
 
 
 def _readable_on(colour: str) -> str:
@@ -331,17 +348,26 @@ def _draw_concatenation(
     axes.text(8.85, top + 0.15, f"{whole} channels out", ha="center", va="bottom")
     for name, channels in outputs.items():
         height = channels * scale
-        axes.add_patch(Rectangle(
-            (8.6, top - height), 0.5, height, zorder=2, linewidth=1.6,
-            facecolor=COLOURS[name] if filled else "white", edgecolor=COLOURS[name],
-        ))
+        axes.add_patch(
+            Rectangle(
+                (8.6, top - height),
+                0.5,
+                height,
+                zorder=2,
+                linewidth=1.6,
+                facecolor=COLOURS[name] if filled else "white",
+                edgecolor=COLOURS[name],
+            )
+        )
         ends[name] = top - height / 2
         axes.text(9.25, ends[name], channels, va="center")
         top -= height
     return ends
 
 
-def network_diagram(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224, aux: bool = True) -> Figure:
+def network_diagram(
+    rows: tuple[Row, ...] = TABLE_1, image_size: int = 224, aux: bool = True
+) -> Figure:
     """A network from the image to the logits: height is map size, the number is channels.
 
     Args:
@@ -364,32 +390,59 @@ def network_diagram(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224, aux:
     for x, step in enumerate(steps):
         _draw_step(axes, x, step)
         if step.row.name in heads:
-            axes.annotate("auxiliary\nclassifier", (x, -0.62), (x, -2.0), ha="center", va="center",
-                          fontsize=8, arrowprops={"arrowstyle": "<-", "color": INK})
+            axes.annotate(
+                "auxiliary\nclassifier",
+                (x, -0.62),
+                (x, -2.0),
+                ha="center",
+                va="center",
+                fontsize=8,
+                arrowprops={"arrowstyle": "<-", "color": INK},
+            )
     axes.text(len(steps) - 0.3, 0, "average pool,\nlinear", va="center", fontsize=8)
     axes.set_xlim(-0.8, len(steps) + 1.3)
     axes.set_ylim(-2.4, 3.2)
     modules = sum(isinstance(step.row, InceptionRow) for step in steps)
     last = steps[-1]
     read = "an auxiliary classifier reads" if len(heads) == 1 else "auxiliary classifiers read"
-    return _finish(figure, (
-        f"The network row by row: {modules} Inception modules behind a stem, from an image of "
-        f"{image_size}x{image_size} pixels to {last.out_channels} maps of "
-        f"{last.out_size}x{last.out_size}"
-        + (f"; {read} behind {' and '.join(heads)}." if heads else ".")
-    ))
+    return _finish(
+        figure,
+        (
+            f"The network row by row: {modules} Inception modules behind a stem, from an image of "
+            f"{image_size}x{image_size} pixels to {last.out_channels} maps of "
+            f"{last.out_size}x{last.out_size}"
+            + (f"; {read} behind {' and '.join(heads)}." if heads else ".")
+        ),
+    )
 
 
 def _draw_step(axes: "Axes", x: int, step: Step) -> None:
     colour = {Convolution: INK, MaxPool: "white", InceptionRow: PLAIN}[type(step.row)]
     height = 0.5 + 2.2 * (step.out_size / 112) ** 0.5
-    axes.add_patch(Rectangle((x - 0.36, -height / 2), 0.72, height, facecolor=colour, edgecolor=INK,
-                             linewidth=1))
+    axes.add_patch(
+        Rectangle(
+            (x - 0.36, -height / 2), 0.72, height, facecolor=colour, edgecolor=INK, linewidth=1
+        )
+    )
     light = isinstance(step.row, MaxPool)
-    axes.text(x, 0, step.row.name, rotation=90, ha="center", va="center", fontsize=8,
-              color=INK if light else "white")
-    axes.text(x, height / 2 + 0.1, f"{step.out_size}²\n{step.out_channels} ch", ha="center",
-              va="bottom", fontsize=7.5)
+    axes.text(
+        x,
+        0,
+        step.row.name,
+        rotation=90,
+        ha="center",
+        va="center",
+        fontsize=8,
+        color=INK if light else "white",
+    )
+    axes.text(
+        x,
+        height / 2 + 0.1,
+        f"{step.out_size}²\n{step.out_channels} ch",
+        ha="center",
+        va="bottom",
+        fontsize=7.5,
+    )
 
 
 # --- costs -------------------------------------------------------------------------------
@@ -400,10 +453,14 @@ def _count_axis(axis) -> None:
 
 
 def _naive_and_reduced_legend(axes: "Axes", **where) -> None:
-    axes.legend(handles=[
-        Patch(facecolor="white", edgecolor=INK, label="naive (outlined)"),
-        Patch(facecolor=INK, edgecolor=INK, label="reduced (filled)"),
-    ], frameon=False, **where)
+    axes.legend(
+        handles=[
+            Patch(facecolor="white", edgecolor=INK, label="naive (outlined)"),
+            Patch(facecolor=INK, edgecolor=INK, label="reduced (filled)"),
+        ],
+        frameon=False,
+        **where,
+    )
 
 
 def branch_cost_bars(in_channels: int, widths: InceptionWidths, size: int) -> Figure:
@@ -429,7 +486,9 @@ def branch_cost_bars(in_channels: int, widths: InceptionWidths, size: int) -> Fi
     for position, name in enumerate(BRANCHES):
         for offset, costs, face in ((-0.2, naive, "white"), (0.2, reduced, COLOURS[name])):
             value = costs[name].multiply_adds
-            axes.barh(position + offset, value, 0.36, color=face, edgecolor=COLOURS[name], linewidth=1.4)
+            axes.barh(
+                position + offset, value, 0.36, color=face, edgecolor=COLOURS[name], linewidth=1.4
+            )
             axes.text(value, position + offset, f" {_short(value)}", va="center", fontsize=8.5)
     axes.set_yticks(range(len(BRANCHES)), BRANCHES)
     axes.invert_yaxis()
@@ -457,22 +516,37 @@ def module_cost_bars() -> Figure:
     frame = cost.compare_modules().drop(index="all")
     naive, reduced = frame["naive multiply-adds"], frame["reduced multiply-adds"]
     for position in range(len(frame)):
-        axes.bar(position - 0.2, naive.iloc[position], 0.36, color="white", edgecolor=INK, linewidth=1.2)
+        axes.bar(
+            position - 0.2, naive.iloc[position], 0.36, color="white", edgecolor=INK, linewidth=1.2
+        )
         axes.bar(position + 0.2, reduced.iloc[position], 0.36, color=PLAIN, edgecolor=PLAIN)
         ratio = naive.iloc[position] / reduced.iloc[position]
-        axes.text(position - 0.2, naive.iloc[position], f"{ratio:.1f}×", ha="center", va="bottom", fontsize=8.5)
+        axes.text(
+            position - 0.2,
+            naive.iloc[position],
+            f"{ratio:.1f}×",
+            ha="center",
+            va="bottom",
+            fontsize=8.5,
+        )
     axes.set_xticks(range(len(frame)), frame.index)
     axes.set_ylabel("multiply-adds, one image")
     _count_axis(axes.yaxis)
-    axes.legend(handles=[
-        Patch(facecolor="white", edgecolor=INK, label="naive"),
-        Patch(facecolor=PLAIN, label="reduced"),
-    ], frameon=False)
+    axes.legend(
+        handles=[
+            Patch(facecolor="white", edgecolor=INK, label="naive"),
+            Patch(facecolor=PLAIN, label="reduced"),
+        ],
+        frameon=False,
+    )
     ratios = naive / reduced
-    return _finish(figure, (
-        f"Multiply-adds of the nine modules: naive costs {ratios.min():.1f} times "
-        f"({ratios.idxmin()}) to {ratios.max():.1f} times ({ratios.idxmax()}) the reduced module."
-    ))
+    return _finish(
+        figure,
+        (
+            f"Multiply-adds of the nine modules: naive costs {ratios.min():.1f} times "
+            f"({ratios.idxmin()}) to {ratios.max():.1f} times ({ratios.idxmax()}) the reduced module."
+        ),
+    )
 
 
 def channel_growth() -> Figure:
@@ -497,10 +571,13 @@ def channel_growth() -> Figure:
     axes.set_ylim(0)
     axes.set_ylabel("channels")
     axes.set_xlabel("after module")
-    return _finish(figure, (
-        f"Channels after each of nine stacked modules: naive grows from {naive.iloc[0]} to "
-        f"{naive.iloc[-1]:,}, reduced from {reduced[0]} to {reduced[-1]:,}."
-    ))
+    return _finish(
+        figure,
+        (
+            f"Channels after each of nine stacked modules: naive grows from {naive.iloc[0]} to "
+            f"{naive.iloc[-1]:,}, reduced from {reduced[0]} to {reduced[-1]:,}."
+        ),
+    )
 
 
 def reduction_lines(in_channels: int, widths: InceptionWidths) -> Figure:
@@ -537,18 +614,27 @@ def reduction_lines(in_channels: int, widths: InceptionWidths) -> Figure:
         axes.plot(even, direct, "|", color=INK, markersize=13, markeredgewidth=1.8)
         axes.text(reduce + 4, slope * reduce, f"chosen: {reduce}", va="top", fontsize=8.5)
         axes.text(even - 2, direct, f"{even:.1f}", ha="right", va="bottom", fontsize=8.5)
-        axes.text(2, direct, f"{LAYER_NAMES[name]}, direct", va="bottom", fontsize=8.5,
-                  color=COLOURS[name])
+        axes.text(
+            2,
+            direct,
+            f"{LAYER_NAMES[name]}, direct",
+            va="bottom",
+            fontsize=8.5,
+            color=COLOURS[name],
+        )
         sentences.append(f"{name} chosen {reduce}, break-even {even:.1f}")
     axes.set_xlim(0, in_channels)
     axes.set_ylim(0)
     axes.set_xlabel("width of the reduction, channels")
     axes.set_ylabel("multiply-adds for one pixel")
     _count_axis(axes.yaxis)
-    return _finish(figure, (
-        "Multiply-adds of the reduced paths grow in proportion to the width of the reduction "
-        f"and cross those of the direct paths: {'; '.join(sentences)}."
-    ))
+    return _finish(
+        figure,
+        (
+            "Multiply-adds of the reduced paths grow in proportion to the width of the reduction "
+            f"and cross those of the direct paths: {'; '.join(sentences)}."
+        ),
+    )
 
 
 def break_even_dots() -> Figure:
@@ -582,10 +668,13 @@ def break_even_dots() -> Figure:
     panels[1].text(even, 0.28, "break-even", fontsize=8.5, va="top", ha="center")
     panels[0].set_yticks(range(len(steps)), [step.row.name for step in steps])
     panels[0].set_ylim(len(steps) - 0.4, -0.6)
-    return _finish(figure, (
-        f"The paper's {2 * len(steps)} reductions and their break-evens, as shares of the input "
-        f"channels: the one that comes closest stands at {closest:.0%} of its break-even."
-    ))
+    return _finish(
+        figure,
+        (
+            f"The paper's {2 * len(steps)} reductions and their break-evens, as shares of the input "
+            f"channels: the one that comes closest stands at {closest:.0%} of its break-even."
+        ),
+    )
 
 
 def _reduction_shares(step: Step, name: str) -> tuple[float, float]:
@@ -626,19 +715,27 @@ def network_cost_bars() -> Figure:
         axes.set_title(measure.replace("_", "-"), loc="left", fontsize=10)
     left.set_yticks(range(len(parts)), parts)
     left.invert_yaxis()
-    right.legend(handles=[
-        *(Patch(color=colour, label=f"{name} path") for name, colour in COLOURS.items()),
-        Patch(color=SOFT, label="no path"),
-    ], loc="upper right", fontsize=8, frameon=False)
+    right.legend(
+        handles=[
+            *(Patch(color=colour, label=f"{name} path") for name, colour in COLOURS.items()),
+            Patch(color=SOFT, label="no path"),
+        ],
+        loc="upper right",
+        fontsize=8,
+        frameon=False,
+    )
     rows = {row: cost.total(costs) for row, costs in parts.items()}
     whole = cost.total(rows)
     most_expensive = max(rows, key=lambda row: rows[row].multiply_adds)
-    return _finish(figure, (
-        f"Multiply-adds and parameters of GoogLeNet by row. The most expensive row is {most_expensive} with "
-        f"{100 * rows[most_expensive].multiply_adds / whole.multiply_adds:.0f} % of the multiply-adds; "
-        f"the linear layer has {100 * rows['linear'].parameters / whole.parameters:.0f} % of "
-        f"the parameters."
-    ))
+    return _finish(
+        figure,
+        (
+            f"Multiply-adds and parameters of GoogLeNet by row. The most expensive row is {most_expensive} with "
+            f"{100 * rows[most_expensive].multiply_adds / whole.multiply_adds:.0f} % of the multiply-adds; "
+            f"the linear layer has {100 * rows['linear'].parameters / whole.parameters:.0f} % of "
+            f"the parameters."
+        ),
+    )
 
 
 def _cost_parts() -> dict[str, dict[str, cost.Cost]]:
@@ -646,7 +743,9 @@ def _cost_parts() -> dict[str, dict[str, cost.Cost]]:
     parts = {}
     for step in walk(TABLE_1):
         if isinstance(step.row, InceptionRow):
-            parts[step.row.name] = cost.inception_cost(step.in_channels, step.row.widths, step.out_size)
+            parts[step.row.name] = cost.inception_cost(
+                step.in_channels, step.row.widths, step.out_size
+            )
         elif isinstance(step.row, Convolution):
             parts[step.row.name] = {"": cost.step_cost(step)}
     parts["linear"] = {"": cost.network_cost()["linear"]}
@@ -671,16 +770,26 @@ def printed_against_computed() -> Figure:
     frame = cost.table_1()
     ratios = {
         "parameters": frame["printed parameters"].map(_printed_count) / frame["computed weights"],
-        "operations": frame["printed operations"].map(_printed_count) / frame["computed multiply-adds"],
+        "operations": frame["printed operations"].map(_printed_count)
+        / frame["computed multiply-adds"],
     }
     for position, row in enumerate(frame.index):
-        beyond = [f"{what} {values[row]:.2f}" for what, values in ratios.items() if values[row] < low]
+        beyond = [
+            f"{what} {values[row]:.2f}" for what, values in ratios.items() if values[row] < low
+        ]
         if beyond:
             axes.text(low + 0.001, position, f"← {', '.join(beyond)}", va="center", fontsize=8.5)
     axes.axvline(1, color=SOFT, linewidth=1)
     positions = range(len(frame))
-    axes.plot(ratios["operations"], positions, "o", color=INK, markerfacecolor="white", markersize=9,
-              label="operations")
+    axes.plot(
+        ratios["operations"],
+        positions,
+        "o",
+        color=INK,
+        markerfacecolor="white",
+        markersize=9,
+        label="operations",
+    )
     axes.plot(ratios["parameters"], positions, "o", color=PLAIN, markersize=5, label="parameters")
     axes.set_xlim(low, high)
     axes.set_yticks(positions, frame.index)
@@ -688,12 +797,15 @@ def printed_against_computed() -> Figure:
     axes.set_xlabel("printed / computed")
     axes.legend(loc="upper right", fontsize=8.5, frameon=False)
     within = {what: int(((values - 1).abs() < 0.01).sum()) for what, values in ratios.items()}
-    return _finish(figure, (
-        f"Printed over computed counts of the {len(frame)} rows of Table 1: within 1 % of each other "
-        f"are {within['operations']} operation counts and {within['parameters']} parameter counts; "
-        f"conv1 prints {ratios['parameters']['conv1']:.2f} of its parameters and "
-        f"{ratios['operations']['conv1']:.2f} of its operations."
-    ))
+    return _finish(
+        figure,
+        (
+            f"Printed over computed counts of the {len(frame)} rows of Table 1: within 1 % of each other "
+            f"are {within['operations']} operation counts and {within['parameters']} parameter counts; "
+            f"conv1 prints {ratios['parameters']['conv1']:.2f} of its parameters and "
+            f"{ratios['operations']['conv1']:.2f} of its operations."
+        ),
+    )
 
 
 def _printed_count(text: str) -> float:
@@ -722,24 +834,42 @@ def latency_bars(times: "pandas.DataFrame") -> Figure:
     for position, row in enumerate(times.itertuples()):
         for offset, value, face in ((-0.2, row.naive, "white"), (0.2, row.reduced, PLAIN)):
             axes.bar(position + offset, value, 0.36, color=face, edgecolor=INK, linewidth=1.1)
-            axes.bar(position + offset, row.pooling, 0.36, color=COLOURS["pool"], edgecolor=INK,
-                     linewidth=1.1)
-        axes.text(position, row.naive, f"{row.counted:.1f} → {row.naive / row.reduced:.1f}",
-                  ha="center", va="bottom", fontsize=8.5)
+            axes.bar(
+                position + offset,
+                row.pooling,
+                0.36,
+                color=COLOURS["pool"],
+                edgecolor=INK,
+                linewidth=1.1,
+            )
+        axes.text(
+            position,
+            row.naive,
+            f"{row.counted:.1f} → {row.naive / row.reduced:.1f}",
+            ha="center",
+            va="bottom",
+            fontsize=8.5,
+        )
     axes.set_xticks(range(len(times)), times.index)
     axes.set_ylabel("milliseconds a forward pass")
     axes.set_title("factor naive / reduced: counted → measured", loc="right", fontsize=9)
     axes.margins(y=0.12)
-    axes.legend(handles=[
-        Patch(facecolor="white", edgecolor=INK, label="naive"),
-        Patch(facecolor=PLAIN, edgecolor=INK, label="reduced"),
-        Patch(facecolor=COLOURS["pool"], edgecolor=INK, label="of it, max pooling"),
-    ], frameon=False)
+    axes.legend(
+        handles=[
+            Patch(facecolor="white", edgecolor=INK, label="naive"),
+            Patch(facecolor=PLAIN, edgecolor=INK, label="reduced"),
+            Patch(facecolor=COLOURS["pool"], edgecolor=INK, label="of it, max pooling"),
+        ],
+        frameon=False,
+    )
     # Measured times differ between runs, so the sentence leaves them out.
-    return _finish(figure, (
-        f"Measured time of one forward pass, naive beside reduced, for {len(times)} modules, "
-        "with the part of the max pooling marked, and the factors counted and measured."
-    ))
+    return _finish(
+        figure,
+        (
+            f"Measured time of one forward pass, naive beside reduced, for {len(times)} modules, "
+            "with the part of the max pooling marked, and the factors counted and measured."
+        ),
+    )
 
 
 def roofline(machine: "Machine", points: "pandas.DataFrame") -> Figure:
@@ -767,10 +897,24 @@ def roofline(machine: "Machine", points: "pandas.DataFrame") -> Figure:
     axes.plot(grid, [machine.limit(value) / 1e9 for value in grid], color=INK)
     for kind, face in (("naive", "white"), ("reduced", PLAIN)):
         chosen = points[points["kind"] == kind]
-        axes.plot(chosen["intensity"], chosen["whole"] / 1e9, "o", color=INK, markersize=7,
-                  markerfacecolor=face, label=kind)
-        axes.plot(chosen["intensity"], chosen["without pooling"] / 1e9, "D", color=INK,
-                  markersize=3.5, markerfacecolor=face, label=f"{kind}, without pooling")
+        axes.plot(
+            chosen["intensity"],
+            chosen["whole"] / 1e9,
+            "o",
+            color=INK,
+            markersize=7,
+            markerfacecolor=face,
+            label=kind,
+        )
+        axes.plot(
+            chosen["intensity"],
+            chosen["without pooling"] / 1e9,
+            "D",
+            color=INK,
+            markersize=3.5,
+            markerfacecolor=face,
+            label=f"{kind}, without pooling",
+        )
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.text(1.3, machine.limit(1) / 1e9, "memory is the limit", fontsize=8.5)
@@ -784,10 +928,13 @@ def roofline(machine: "Machine", points: "pandas.DataFrame") -> Figure:
     axes.set_ylabel("billion operations a second")
     axes.legend(frameon=False, fontsize=8.5, loc="lower right")
     # Measured values differ between runs, so the sentence leaves them out.
-    return _finish(figure, (
-        f"Roofline of this machine with {len(points)} modules, naive and reduced, with and "
-        "without their max pooling, by arithmetic intensity and operations a second."
-    ))
+    return _finish(
+        figure,
+        (
+            f"Roofline of this machine with {len(points)} modules, naive and reduced, with and "
+            "without their max pooling, by arithmetic intensity and operations a second."
+        ),
+    )
 
 
 # --- data and training -------------------------------------------------------------------
@@ -864,10 +1011,13 @@ def learning_curves(histories: dict[str, "History"]) -> Figure:
     right.set_xlabel("seconds of training")
     right.set_xlim(0)
     left.legend(frameon=False)
-    return _finish(figure, (
-        f"Learning curves of {' and '.join(histories)}: accuracy on held-out images "
-        "by epoch on the left, by seconds of training on the right."
-    ))
+    return _finish(
+        figure,
+        (
+            f"Learning curves of {' and '.join(histories)}: accuracy on held-out images "
+            "by epoch on the left, by seconds of training on the right."
+        ),
+    )
 
 
 def accuracy_curves(
@@ -900,13 +1050,21 @@ def accuracy_curves(
         raise ValueError(f"across must be 'seconds' or 'epoch', but it is {across!r}")
     empty = [name for name, several in runs.items() if not (several and all(several))]
     if empty:
-        raise ValueError(f"runs must have at least one row each, but those of {', '.join(empty)} have none")
+        raise ValueError(
+            f"runs must have at least one row each, but those of {', '.join(empty)} have none"
+        )
     figure, axes = _new_figure(3.4)
     for line_style, (name, several) in zip(itertools.cycle(("--", ":", "-.")), runs.items()):
         colour, line_style = (PLAIN, "-") if name == highlight else (INK, line_style)
         for rows in several:
-            axes.plot([row[across] for row in rows], [100 * row["accuracy"] for row in rows],
-                      color=colour, linestyle=line_style, linewidth=1.4, label=name)
+            axes.plot(
+                [row[across] for row in rows],
+                [100 * row["accuracy"] for row in rows],
+                color=colour,
+                linestyle=line_style,
+                linewidth=1.4,
+                label=name,
+            )
             name = None  # one entry in the legend, however many runs
     height = 0.0
     for name, level in sorted(levels.items(), key=lambda item: item[1]):
@@ -952,24 +1110,35 @@ def change_dots(accuracies: "pandas.Series", by_chance: list[float]) -> Figure:
         'Accuracy after 1 single changes'
     """
     if len(by_chance) < 2:
-        raise ValueError(f"by_chance must hold at least two accuracies, but it holds {len(by_chance)}")
+        raise ValueError(
+            f"by_chance must hold at least two accuracies, but it holds {len(by_chance)}"
+        )
     low, high = min(by_chance), max(by_chance)
     accuracies = accuracies.sort_values()
     figure, axes = _new_figure(0.9 + 0.24 * len(accuracies))
     axes.axvspan(100 * low, 100 * high, color=SOFT, alpha=0.3, linewidth=0)
     axes.plot(100 * accuracies, range(len(accuracies)), "o", color=PLAIN)
     for position, value in enumerate(accuracies):
-        axes.annotate(f"{value:.2%}", (100 * value, position), (6, 0), textcoords="offset points",
-                      va="center", fontsize=8)
+        axes.annotate(
+            f"{value:.2%}",
+            (100 * value, position),
+            (6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
     axes.set_yticks(range(len(accuracies)), accuracies.index)
     axes.margins(x=0.12)
     axes.set_xlabel("accuracy on held-out training images, %")
     axes.set_title("grey: the same settings with other seeds", loc="right", fontsize=9)
     better, worse = accuracies[accuracies > high], accuracies[accuracies < low]
-    return _finish(figure, (
-        f"Accuracy after {len(accuracies)} single changes. Other seeds alone give {low:.2%} to "
-        f"{high:.2%}; {len(better)} changes are above that, {len(worse)} below, the others within."
-    ))
+    return _finish(
+        figure,
+        (
+            f"Accuracy after {len(accuracies)} single changes. Other seeds alone give {low:.2%} to "
+            f"{high:.2%}; {len(better)} changes are above that, {len(worse)} below, the others within."
+        ),
+    )
 
 
 # --- signal and gradient -----------------------------------------------------------------
@@ -1001,11 +1170,13 @@ def row_lines(panels: dict[str, dict[str, dict[str, float]]], quantity: str) -> 
     for title, name, values in lines:
         bad = [value for value in values.values() if not value > 0]  # catches NaN, too
         if bad:
-            raise ValueError(f"panels must hold values above 0, but {name!r} of {title!r} has {bad[0]}")
+            raise ValueError(
+                f"panels must hold values above 0, but {name!r} of {title!r} has {bad[0]}"
+            )
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     figure, grid = _new_figure(0.6 + 2.5 * rows, columns, rows, squeeze=False, sharey=True)
-    for axes in list(grid.flat)[len(panels):]:
+    for axes in list(grid.flat)[len(panels) :]:
         axes.axis("off")
     for axes, (title, several) in zip(grid.flat, panels.items()):
         _draw_row_lines(axes, several)
@@ -1024,7 +1195,9 @@ def _draw_row_lines(axes: "Axes", several: dict[str, dict[str, float]]) -> None:
         {"color": COLOURS["5x5"], "marker": "D"},
     ]
     for style, (name, values) in zip(styles, several.items()):
-        axes.plot(list(values), list(values.values()), **style, markersize=4.5, linewidth=1.2, label=name)
+        axes.plot(
+            list(values), list(values.values()), **style, markersize=4.5, linewidth=1.2, label=name
+        )
     axes.set_yscale("log")
     axes.tick_params(axis="x", rotation=90, labelsize=8.5)
     for name in AUX_AFTER:
@@ -1062,8 +1235,15 @@ def start_dots(runs: "pandas.DataFrame", chance: float, started: float) -> Figur
         for heads, face, offset in ((False, "white", -0.13), (True, PLAIN, 0.13)):
             chosen = runs[(runs["start"] == start) & (runs["heads"] == heads)]
             places = [rates.index(rate) + offset for rate in chosen["learning_rate"]]
-            axes.plot(places, 100 * chosen["accuracy"], "o", color=INK, markerfacecolor=face,
-                      markersize=6, label="with heads" if heads else "without heads")
+            axes.plot(
+                places,
+                100 * chosen["accuracy"],
+                "o",
+                color=INK,
+                markerfacecolor=face,
+                markersize=6,
+                label="with heads" if heads else "without heads",
+            )
         axes.axhline(100 * chance, color=SOFT, linewidth=0.8)
         axes.axhline(100 * started, color=SOFT, linewidth=0.8, linestyle=":")
         axes.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates])
@@ -1074,15 +1254,20 @@ def start_dots(runs: "pandas.DataFrame", chance: float, started: float) -> Figur
     grid[0, 0].set_ylim(0)
     grid[0, 0].legend(fontsize=8.5, loc="upper left", frameon=False)
     parts = [_started(start, runs[runs["start"] == start], started) for start in starts]
-    return _finish(figure, (
-        f"Accuracy of {len(runs)} short runs by initialisation and learning rate. Above "
-        f"{started:.0%} are: {'; '.join(parts)}."
-    ))
+    return _finish(
+        figure,
+        (
+            f"Accuracy of {len(runs)} short runs by initialisation and learning rate. Above "
+            f"{started:.0%} are: {'; '.join(parts)}."
+        ),
+    )
 
 
 def _started(start: str, runs: "pandas.DataFrame", bound: float) -> str:
     with_heads, without = runs[runs["heads"]], runs[~runs["heads"]]
-    counts = [f"{(some['accuracy'] > bound).sum()} of {len(some)}" for some in (without, with_heads)]
+    counts = [
+        f"{(some['accuracy'] > bound).sum()} of {len(some)}" for some in (without, with_heads)
+    ]
     return f"{start} {counts[0]} without heads and {counts[1]} with them"
 
 
@@ -1106,16 +1291,21 @@ def drift_lines(differences: "pandas.DataFrame") -> Figure:
     figure, axes = _new_figure(3.6)
     looks = itertools.product((PLAIN, INK, SOFT), ("-", ":"))
     for (colour, line_style), (name, column) in zip(itertools.cycle(looks), differences.items()):
-        axes.plot(column.index, column.where(column > 0), color=colour, linestyle=line_style, label=name)
+        axes.plot(
+            column.index, column.where(column > 0), color=colour, linestyle=line_style, label=name
+        )
     axes.set_yscale("log")
     axes.set_xlabel("step of training")
     axes.set_ylabel("distance from the reference's loss")
     axes.legend(loc="lower right", frameon=False, fontsize=8.5)
     parts = "; ".join(f"{name} {_drift(column)}" for name, column in differences.items())
-    return _finish(figure, (
-        f"Distance of the loss from a reference run over {len(differences)} steps, first "
-        f"(where it is not 0) and as the median of the last ten: {parts}."
-    ))
+    return _finish(
+        figure,
+        (
+            f"Distance of the loss from a reference run over {len(differences)} steps, first "
+            f"(where it is not 0) and as the median of the last ten: {parts}."
+        ),
+    )
 
 
 def _drift(column: "pandas.Series") -> str:
@@ -1157,10 +1347,20 @@ def rate_search(search: "pandas.DataFrame", highest: float = 1.0) -> Figure:
     best = []
     for network, rows in search.groupby("network", sort=False):
         rows = rows.sort_values("learning_rate")
-        axes.plot(rows["learning_rate"], rows["loss"], color=INK, linewidth=1, markersize=6,
-                  markeredgecolor=INK, label=network, **NETWORK_MARKS[network])
+        axes.plot(
+            rows["learning_rate"],
+            rows["loss"],
+            color=INK,
+            linewidth=1,
+            markersize=6,
+            markeredgecolor=INK,
+            label=network,
+            **NETWORK_MARKS[network],
+        )
         best.append(f"{network} {rows.set_index('learning_rate')['loss'].idxmin():g}")
-    note = ", ".join(f"{run.network} at {run.learning_rate:g} ({run.loss:.2f})" for run in failed.itertuples())
+    note = ", ".join(
+        f"{run.network} at {run.learning_rate:g} ({run.loss:.2f})" for run in failed.itertuples()
+    )
     if note:
         axes.set_title(f"Not drawn, loss too high: {note}", loc="left", fontsize=8.5, color=SOFT)
     axes.set_xscale("log")
@@ -1170,10 +1370,13 @@ def rate_search(search: "pandas.DataFrame", highest: float = 1.0) -> Figure:
     axes.set_xlabel("highest learning rate of the cycle")
     axes.set_ylabel("loss on held-out images")
     axes.legend(frameon=False)
-    return _finish(figure, (
-        "Loss on held-out images against the learning rate. The rate with the lowest loss: "
-        f"{', '.join(best)}." + (f" Too high to be drawn: {note}." if note else "")
-    ))
+    return _finish(
+        figure,
+        (
+            "Loss on held-out images against the learning rate. The rate with the lowest loss: "
+            f"{', '.join(best)}." + (f" Too high to be drawn: {note}." if note else "")
+        ),
+    )
 
 
 def comparison_dots(runs: "pandas.DataFrame") -> Figure:
@@ -1205,10 +1408,23 @@ def comparison_dots(runs: "pandas.DataFrame") -> Figure:
         position = index + 0.9 * (names.index(comparison) + 1)
         positions.append(position)
         if not sentences[comparison]:
-            axes.text(0, position - 0.8, comparison, transform=axes.get_yaxis_transform(),
-                      fontsize=9, color=PLAIN, va="center")
-        axes.plot(percent, [position] * len(percent), linestyle="", markersize=6.5,
-                  markeredgecolor=INK, **NETWORK_MARKS[network])
+            axes.text(
+                0,
+                position - 0.8,
+                comparison,
+                transform=axes.get_yaxis_transform(),
+                fontsize=9,
+                color=PLAIN,
+                va="center",
+            )
+        axes.plot(
+            percent,
+            [position] * len(percent),
+            linestyle="",
+            markersize=6.5,
+            markeredgecolor=INK,
+            **NETWORK_MARKS[network],
+        )
         axes.plot(percent.mean(), position, "|", color=INK, markersize=16, markeredgewidth=1.6)
         sentences[comparison].append(f"{network} {percent.mean():.1f} %")
     axes.set_yticks(positions, [network for _, network, _ in blocks])
@@ -1260,21 +1476,37 @@ def convolution_diagram(in_channels: int, out_channels: int, kernel_size: int, s
     for channel in range(out_channels):
         marked = range(middle, middle + 1) if channel == 0 else range(0)
         _draw_map(axes, start + channel * step, size, marked, COLOURS["3x3"])
-    axes.annotate("", (start - 0.4, size / 2), (start - 2.6, size / 2),
-                  arrowprops={"arrowstyle": "->", "color": INK})
+    axes.annotate(
+        "",
+        (start - 0.4, size / 2),
+        (start - 2.6, size / 2),
+        arrowprops={"arrowstyle": "->", "color": INK},
+    )
     products, values = kernel_size**2 * in_channels, size**2 * out_channels
-    axes.text(0, -0.4, f"one output value reads\n{kernel_size} × {kernel_size} × {in_channels} = "
-                       f"{products} input values", va="top")
-    axes.text(start, -0.4, f"and there are\n{size} × {size} × {out_channels} = {values} output values",
-              va="top")
+    axes.text(
+        0,
+        -0.4,
+        f"one output value reads\n{kernel_size} × {kernel_size} × {in_channels} = "
+        f"{products} input values",
+        va="top",
+    )
+    axes.text(
+        start,
+        -0.4,
+        f"and there are\n{size} × {size} × {out_channels} = {values} output values",
+        va="top",
+    )
     axes.text(0, size + 0.4, f"input, {in_channels} channels", va="bottom")
     axes.text(start, size + 0.4, f"output, {out_channels} channels", va="bottom")
     axes.set_xlim(-0.2, start + out_channels * step)
     axes.set_ylim(-2.4, size + 1.4)
-    return _finish(figure, (
-        f"A {kernel_size}x{kernel_size} convolution of {in_channels} maps of {size}x{size} pixels "
-        f"to {out_channels}: each of {values} output values is a sum of {products} products."
-    ))
+    return _finish(
+        figure,
+        (
+            f"A {kernel_size}x{kernel_size} convolution of {in_channels} maps of {size}x{size} pixels "
+            f"to {out_channels}: each of {values} output values is a sum of {products} products."
+        ),
+    )
 
 
 def _draw_map(axes: "Axes", left: float, size: int, marked: range, colour: str) -> None:
@@ -1282,10 +1514,16 @@ def _draw_map(axes: "Axes", left: float, size: int, marked: range, colour: str) 
     for row in range(size):
         for column in range(size):
             filled = row in marked and column in marked
-            axes.add_patch(Rectangle(
-                (left + column, size - 1 - row), 1, 1, linewidth=0.8, edgecolor=INK,
-                facecolor=colour if filled else "white",
-            ))
+            axes.add_patch(
+                Rectangle(
+                    (left + column, size - 1 - row),
+                    1,
+                    1,
+                    linewidth=0.8,
+                    edgecolor=INK,
+                    facecolor=colour if filled else "white",
+                )
+            )
 
 
 def network_map(networks: "pandas.DataFrame", highlight: str = "GoogLeNet") -> Figure:
@@ -1310,26 +1548,47 @@ def network_map(networks: "pandas.DataFrame", highlight: str = "GoogLeNet") -> F
     most = networks["parameters"].max()
     for position, (name, row) in enumerate(networks.iterrows()):
         radius = 30 * (row["parameters"] / most) ** 0.5  # in points
-        axes.scatter(row["multiply-adds"], row["accuracy"], s=(2 * radius) ** 2, linewidth=0,
-                     color=PLAIN if name == highlight else SOFT, alpha=0.85)
+        axes.scatter(
+            row["multiply-adds"],
+            row["accuracy"],
+            s=(2 * radius) ** 2,
+            linewidth=0,
+            color=PLAIN if name == highlight else SOFT,
+            alpha=0.85,
+        )
         side = 1 if position % 2 == 0 else -1  # by turns above and below, so that none collide
-        axes.annotate(f"{name}\n{_short(row['parameters'])}", (row["multiply-adds"], row["accuracy"]),
-                      (0, side * (radius + 3)), textcoords="offset points", ha="center",
-                      va="bottom" if side > 0 else "top", fontsize=8.5,
-                      color=PLAIN if name == highlight else INK)
+        axes.annotate(
+            f"{name}\n{_short(row['parameters'])}",
+            (row["multiply-adds"], row["accuracy"]),
+            (0, side * (radius + 3)),
+            textcoords="offset points",
+            ha="center",
+            va="bottom" if side > 0 else "top",
+            fontsize=8.5,
+            color=PLAIN if name == highlight else INK,
+        )
     axes.set_xscale("log")
     axes.margins(x=0.16, y=0.45)  # room for the circles and their names
     axes.set_xlabel("multiply-adds for one image (logarithmic)")
     axes.set_ylabel("top-1 accuracy, %")
     _count_axis(axes.xaxis)
     axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
-    axes.text(0.98, 0.05, "A circle's area is\nthe number of parameters.", ha="right", fontsize=8.5,
-              transform=axes.transAxes)
+    axes.text(
+        0.98,
+        0.05,
+        "A circle's area is\nthe number of parameters.",
+        ha="right",
+        fontsize=8.5,
+        transform=axes.transAxes,
+    )
     parts = "; ".join(
         f"{name} {_short(row['multiply-adds'])}, {row['accuracy']:.1f} %, {_short(row['parameters'])}"
         for name, row in networks.iterrows()
     )
-    return _finish(figure, f"Multiply-adds, top-1 accuracy and parameters of {len(networks)} networks: {parts}.")
+    return _finish(
+        figure,
+        f"Multiply-adds, top-1 accuracy and parameters of {len(networks)} networks: {parts}.",
+    )
 
 
 def price_bars(prices: "pandas.DataFrame", highlight: str = "GoogLeNet") -> Figure:

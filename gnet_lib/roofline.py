@@ -120,9 +120,7 @@ def conv_bytes(in_channels: int, out_channels: int, kernel_size: int, size: int)
     return BYTES * (maps + conv_cost(in_channels, out_channels, kernel_size, size).parameters)
 
 
-def module_bytes(
-    in_channels: int, widths: InceptionWidths, size: int, naive: bool = False
-) -> int:
+def module_bytes(in_channels: int, widths: InceptionWidths, size: int, naive: bool = False) -> int:
     """Bytes that an Inception module moves at least, layer by layer, with the concatenation.
 
     Args:
@@ -140,9 +138,7 @@ def module_bytes(
         7378368
     """
     paths = path_convolutions(in_channels, widths, naive).values()
-    convolutions = sum(
-        conv_bytes(*convolution, size) for path in paths for convolution in path
-    )
+    convolutions = sum(conv_bytes(*convolution, size) for path in paths for convolution in path)
     out_channels = widths.naive_out_channels(in_channels) if naive else widths.out_channels
     # Pooling and concatenation read every value and write it.
     pooling, concatenation = 2 * in_channels, 2 * out_channels

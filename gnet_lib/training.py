@@ -572,16 +572,18 @@ def finish_epoch(run: Run) -> None:
     """Validate, add the epoch's row to the history, and get ready for the next one."""
     checked = evaluate(run.model, run.validation) if run.validation is not None else None
     totals = run.totals
-    run.history.rows.append({
-        "epoch": run.epoch,
-        "train_loss": _mean_loss(run),
-        "train_accuracy": totals.correct / totals.images,
-        "validation_loss": checked.loss if checked else None,
-        "validation_accuracy": checked.accuracy if checked else None,
-        "learning_rate": totals.learning_rate,
-        "seconds": totals.seconds,
-        "images_per_second": totals.images / totals.seconds,
-    })
+    run.history.rows.append(
+        {
+            "epoch": run.epoch,
+            "train_loss": _mean_loss(run),
+            "train_accuracy": totals.correct / totals.images,
+            "validation_loss": checked.loss if checked else None,
+            "validation_accuracy": checked.accuracy if checked else None,
+            "learning_rate": totals.learning_rate,
+            "seconds": totals.seconds,
+            "images_per_second": totals.images / totals.seconds,
+        }
+    )
     run.epoch, run.step, run.totals = run.epoch + 1, 0, Totals()
 
 
@@ -807,8 +809,7 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, An
     trainable = [each for each in model.parameters() if each.requires_grad]
     if not trainable:
         raise ValueError(
-            "model must have parameters to train, but none of its parameters has "
-            "requires_grad=True"
+            "model must have parameters to train, but none of its parameters has requires_grad=True"
         )
     decayed = [each for each in trainable if each.dim() > 1]
     spared = [each for each in trainable if each.dim() <= 1]

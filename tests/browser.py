@@ -21,7 +21,10 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, ConsoleMessage, Request, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-PLACES = ("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome", "/Applications/Chromium.app/Contents/MacOS/Chromium")
+PLACES = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
@@ -41,7 +44,9 @@ def find_browser() -> str:
         if not shutil.which(named):
             raise RuntimeError(f"CHROMIUM must name a browser that can be run, but it is {named!r}")
         return shutil.which(named)
-    found = [shutil.which(name) for name in NAMES] + [place for place in PLACES if Path(place).is_file()]
+    found = [shutil.which(name) for name in NAMES] + [
+        place for place in PLACES if Path(place).is_file()
+    ]
     if not any(found):
         raise RuntimeError(
             "These tests need a browser, and none was found. Install Chromium (Debian, Ubuntu: "
@@ -54,7 +59,9 @@ def find_browser() -> str:
 def running_browser():
     """The browser, with a fresh profile; closed at the end."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_browser(), headless=True, args=list(FLAGS))
+        browser = playwright.chromium.launch(
+            executable_path=find_browser(), headless=True, args=list(FLAGS)
+        )
         try:
             yield browser
         finally:
@@ -77,7 +84,9 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 @contextmanager
 def serving(folder: Path):
     """A folder's address on this machine, for as long as the block lasts; search needs one."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=folder))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(QuietHandler, directory=folder)
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -105,7 +114,17 @@ class Visit:
         calm: whether the reader asked for no motion, so that nothing fades in or out.
     """
 
-    def __init__(self, browser: Browser, address: str, *, width: int = 1280, height: int = 900, dark: bool = False, touch: bool = False, calm: bool = False):
+    def __init__(
+        self,
+        browser: Browser,
+        address: str,
+        *,
+        width: int = 1280,
+        height: int = 900,
+        dark: bool = False,
+        touch: bool = False,
+        calm: bool = False,
+    ):
         self.context = browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
@@ -113,7 +132,9 @@ class Visit:
             reduced_motion="reduce" if calm else "no-preference",
             permissions=["clipboard-read", "clipboard-write"],
         )
-        self.context.set_default_timeout(120_000)  # milliseconds: a busy computer is not a fault of the page
+        self.context.set_default_timeout(
+            120_000
+        )  # milliseconds: a busy computer is not a fault of the page
         self.page = self.context.new_page()
         self.page.on("request", self._asked)
         self.page.on("console", self._console)
@@ -133,7 +154,11 @@ class Visit:
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
-            self.errors.append(f"{message.text} ({message.location['url']})" if "Failed to load" in message.text else message.text)
+            self.errors.append(
+                f"{message.text} ({message.location['url']})"
+                if "Failed to load" in message.text
+                else message.text
+            )
 
     def _failed(self, request: Request) -> None:
         # What the browser gave up itself, when it went on to another page, is no fault.
@@ -152,13 +177,19 @@ class Visit:
     def look(self, width: int, dark: bool) -> None:
         """The same, on an open page of the book: waits until the page has followed."""
         self.resize(width, dark)
-        self.page.wait_for_function("dark => document.documentElement.dataset.theme === (dark ? 'dark' : 'light')", arg=dark)
+        self.page.wait_for_function(
+            "dark => document.documentElement.dataset.theme === (dark ? 'dark' : 'light')", arg=dark
+        )
         # Two frames: in the first the page is laid out anew, then book.js sees which boxes scroll.
-        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.page.evaluate(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
 
     def overflow(self) -> int:
         """Pixels by which the page is wider than the window."""
-        return self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        return self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
 
     def close(self) -> None:
         """Close the window."""

@@ -11,7 +11,12 @@ import yaml
 from conftest import ROOT
 from filelock import FileLock
 
-SOURCES = ("_config.yml", "_toc.yml", "book", "gnet_lib")  # the reference shows tables of the library
+SOURCES = (
+    "_config.yml",
+    "_toc.yml",
+    "book",
+    "gnet_lib",
+)  # the reference shows tables of the library
 
 
 def contents() -> list[str]:
@@ -23,12 +28,25 @@ def contents() -> list[str]:
 def files_of(entry: dict) -> list[str]:
     """The pages that an entry of the table of contents holds, at any depth."""
     below = [inner for kind in ("parts", "chapters", "sections") for inner in entry.get(kind, [])]
-    return [name for inner in below for name in [*([inner["file"]] if "file" in inner else []), *files_of(inner)]]
+    return [
+        name
+        for inner in below
+        for name in [*([inner["file"]] if "file" in inner else []), *files_of(inner)]
+    ]
 
 
 def jupyter_book(folder: Path) -> Path:
     """Build the book whose sources lie in a folder, warnings as errors; gives the folder of pages."""
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", ".", "-W", "-n", "--keep-going"]
+    command = [
+        sys.executable,
+        "-c",
+        "from jupyter_book.cli.main import main; main()",
+        "build",
+        ".",
+        "-W",
+        "-n",
+        "--keep-going",
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     return folder / "_build/html"
@@ -57,5 +75,7 @@ def build_once(shared: Path) -> tuple[Path, float]:
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
             jupyter_book(folder)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            record.write_text(json.dumps(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime))
+            record.write_text(
+                json.dumps(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+            )
     return folder / "_build/html", json.loads(record.read_text())

@@ -43,7 +43,15 @@ def short_run(tmp_path_factory):
     def run(name: str) -> dict:
         folder = tmp_path_factory.mktemp(name)
         file = folder / f"{name}.json"
-        command = [sys.executable, ROOT / "benchmarks" / f"{name}.py", "--threads", "1", "--short", "--out", file]
+        command = [
+            sys.executable,
+            ROOT / "benchmarks" / f"{name}.py",
+            "--threads",
+            "1",
+            "--short",
+            "--out",
+            file,
+        ]
         environment = {**os.environ, "GNET_RUNS": str(folder / "runs"), "OMP_NUM_THREADS": "1"}
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

@@ -24,14 +24,36 @@ def html(whole_book):
 @pytest.fixture(scope="module")
 def pages(html):
     """Every page of the book, parsed, by its path below the folder of pages."""
-    return {str(path.relative_to(html)): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in sorted(html.rglob("*.html")) if "_static" not in path.parts}
+    return {
+        str(path.relative_to(html)): BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for path in sorted(html.rglob("*.html"))
+        if "_static" not in path.parts
+    }
 
 
 # --- checks of one page ---------------------------------------------------------------
 
 # Elements whose address the browser fetches by itself when it opens the page.
-FETCHED = (("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("video", "src"), ("embed", "src"), ("object", "data"))
-FETCHED_LINKS = {"stylesheet", "icon", "shortcut icon", "preload", "prefetch", "preconnect", "dns-prefetch", "modulepreload", "manifest"}
+FETCHED = (
+    ("script", "src"),
+    ("img", "src"),
+    ("iframe", "src"),
+    ("source", "src"),
+    ("video", "src"),
+    ("embed", "src"),
+    ("object", "data"),
+)
+FETCHED_LINKS = {
+    "stylesheet",
+    "icon",
+    "shortcut icon",
+    "preload",
+    "prefetch",
+    "preconnect",
+    "dns-prefetch",
+    "modulepreload",
+    "manifest",
+}
 
 
 def is_elsewhere(address):
@@ -41,37 +63,56 @@ def is_elsewhere(address):
 
 def requests_elsewhere(page):
     """What the page would fetch from another host on its own."""
-    found = [element[name] for tag, name in FETCHED for element in page.find_all(tag) if is_elsewhere(element.get(name) or "")]
+    found = [
+        element[name]
+        for tag, name in FETCHED
+        for element in page.find_all(tag)
+        if is_elsewhere(element.get(name) or "")
+    ]
     for link in page.find_all("link", href=True):
         if " ".join(link.get("rel", [])) in FETCHED_LINKS and is_elsewhere(link["href"]):
             found.append(link["href"])
-    styles = [style.get_text() for style in page.find_all("style")] + [element["style"] for element in page.find_all(style=True)]
+    styles = [style.get_text() for style in page.find_all("style")] + [
+        element["style"] for element in page.find_all(style=True)
+    ]
     return found + [address for style in styles for address in style_requests(style)]
 
 
 def style_requests(css):
     """What a style sheet fetches from another host: url(...), @import, fonts."""
     css = re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)
-    addresses = re.findall(r"""url\(\s*["']?([^"')]+)""", css) + re.findall(r"""@import\s+["']([^"']+)""", css)
+    addresses = re.findall(r"""url\(\s*["']?([^"')]+)""", css) + re.findall(
+        r"""@import\s+["']([^"']+)""", css
+    )
     return [address for address in addresses if is_elsewhere(address)]
 
 
 def traces_of_thebe(page):
     """Scripts that our extension takes out."""
-    return [str(script)[:80] for script in page.find_all("script") if re.search("thebe|kernelName", str(script), re.IGNORECASE)]
+    return [
+        str(script)[:80]
+        for script in page.find_all("script")
+        if re.search("thebe|kernelName", str(script), re.IGNORECASE)
+    ]
 
 
 def pictures_without_words(page):
     """Pictures in the text whose alternative text is missing, a path or a file's name."""
     article = page.find("article") or page
     texts = [image.get("alt", "").strip() for image in article.find_all("img")]
-    return [text or "(none)" for text in texts if len(text.split()) < 3 or re.search(r"_images|\.(png|svg|jpe?g)$", text)]
+    return [
+        text or "(none)"
+        for text in texts
+        if len(text.split()) < 3 or re.search(r"_images|\.(png|svg|jpe?g)$", text)
+    ]
 
 
 def readable_text(page):
     """The article's text as a reader sees it, without code and mathematics."""
     article = BeautifulSoup(str(page.find("article") or page), "html.parser")
-    for element in article.find_all(["script", "style", "pre", "code", "svg"]) + article.select(".math"):
+    for element in article.find_all(["script", "style", "pre", "code", "svg"]) + article.select(
+        ".math"
+    ):
         element.replace_with(" ")
     return article.get_text()
 
@@ -79,7 +120,15 @@ def readable_text(page):
 def raw_markup(page):
     """Mathematics, roles or Markdown that reached the reader unrendered."""
     text = readable_text(page)
-    patterns = (r"\$[A-Za-z\\][^$\n]{0,80}\$", r"\$\$", r"\\(?:frac|times|text|begin|cdot)\b", r"\{[a-z]+(?::[a-z]+)?\}", r"\*\*[^*\n]+\*\*", r"^:{3,}", r"```")
+    patterns = (
+        r"\$[A-Za-z\\][^$\n]{0,80}\$",
+        r"\$\$",
+        r"\\(?:frac|times|text|begin|cdot)\b",
+        r"\{[a-z]+(?::[a-z]+)?\}",
+        r"\*\*[^*\n]+\*\*",
+        r"^:{3,}",
+        r"```",
+    )
     return [found[0] for pattern in patterns for found in re.finditer(pattern, text, re.MULTILINE)]
 
 
@@ -87,7 +136,9 @@ def empty_numbers(page):
     """Cells and outputs that say nan."""
     cells = [cell.get_text().strip() for cell in page.find_all("td")]
     outputs = [output.get_text() for output in page.select(".cell_output")]
-    return [text for text in cells if text.lower() in ("nan", "nat")] + [found for text in outputs for found in re.findall(r"\bnan\b", text, re.IGNORECASE)]
+    return [text for text in cells if text.lower() in ("nan", "nat")] + [
+        found for text in outputs for found in re.findall(r"\bnan\b", text, re.IGNORECASE)
+    ]
 
 
 def autoloaded_macros():
@@ -99,17 +150,37 @@ def autoloaded_macros():
 def unknown_mathematics(page):
     """TeX macros and environments that our MathJax prints in red instead of setting them."""
     tex = " ".join(element.get_text() for element in page.select(".math"))
-    names = set(re.findall(r"\\([A-Za-z]+)", tex)) | set(re.findall(r"\\begin\{([A-Za-z]+)\*?\}", tex))
-    return sorted(name for name in names if name in autoloaded_macros() or not re.search(rf'[{{,]"?(?:\\\\)?{name}"?:', MATHJAX))
+    names = set(re.findall(r"\\([A-Za-z]+)", tex)) | set(
+        re.findall(r"\\begin\{([A-Za-z]+)\*?\}", tex)
+    )
+    return sorted(
+        name
+        for name in names
+        if name in autoloaded_macros() or not re.search(rf'[{{,]"?(?:\\\\)?{name}"?:', MATHJAX)
+    )
 
 
 def elsewhere_repository(page):
     """Links to jupyter-book's own repository, or to nobody's, instead of ours."""
-    wrong = ["executablebooks"] + ([f"github.com/{PLACEHOLDER}"] if current() == PLACEHOLDER else [])
-    return [link["href"] for link in page.find_all("a", href=True) if any(word in link["href"] for word in wrong)]
+    wrong = ["executablebooks"] + (
+        [f"github.com/{PLACEHOLDER}"] if current() == PLACEHOLDER else []
+    )
+    return [
+        link["href"]
+        for link in page.find_all("a", href=True)
+        if any(word in link["href"] for word in wrong)
+    ]
 
 
-CHECKS = [requests_elsewhere, traces_of_thebe, pictures_without_words, raw_markup, empty_numbers, unknown_mathematics, elsewhere_repository]
+CHECKS = [
+    requests_elsewhere,
+    traces_of_thebe,
+    pictures_without_words,
+    raw_markup,
+    empty_numbers,
+    unknown_mathematics,
+    elsewhere_repository,
+]
 
 
 # --- the book -------------------------------------------------------------------------
@@ -137,27 +208,46 @@ def test_pages(pages, check):
 def test_style_sheets_ask_no_other_host(html):
     sheets = list(html.rglob("*.css"))
     assert sheets
-    assert not {sheet.name: found for sheet in sheets if (found := style_requests(sheet.read_text(encoding="utf-8")))}
+    assert not {
+        sheet.name: found
+        for sheet in sheets
+        if (found := style_requests(sheet.read_text(encoding="utf-8")))
+    }
 
 
 def test_links_and_files_of_pages_exist(html, pages):
     missing = []
     for name, page in pages.items():
-        addresses = [element[attribute] for attribute in ("href", "src") for element in page.find_all(**{attribute: True})]
+        addresses = [
+            element[attribute]
+            for attribute in ("href", "src")
+            for element in page.find_all(**{attribute: True})
+        ]
         for address in addresses:
             parts = urlsplit(address)
             if parts.scheme or parts.netloc:
                 continue
             path = (html / name).parent / unquote(parts.path) if parts.path else html / name
-            target = pages.get(str(path.resolve().relative_to(html.resolve()))) if path.suffix == ".html" else None
+            target = (
+                pages.get(str(path.resolve().relative_to(html.resolve())))
+                if path.suffix == ".html"
+                else None
+            )
             # "#" alone is the top; the theme's buttons use it.
-            if not path.exists() or (target and parts.fragment and not target.find(id=unquote(parts.fragment))):
+            if not path.exists() or (
+                target and parts.fragment and not target.find(id=unquote(parts.fragment))
+            ):
                 missing.append(f"{name}: {address}")
     assert not missing
 
 
 def test_mathematics_has_its_script_and_fonts(html, pages):
-    scripts = {script["src"].partition("?")[0] for page in pages.values() for script in page.find_all("script", src=True) if "mathjax" in script["src"]}
+    scripts = {
+        script["src"].partition("?")[0]
+        for page in pages.values()
+        for script in page.find_all("script", src=True)
+        if "mathjax" in script["src"]
+    }
     assert scripts == {"../_static/mathjax/tex-chtml.js"}
     fonts = html / "_static/mathjax/output/chtml/fonts/woff-v2"
     named = set(re.findall(r"%%URL%%/(MathJax_[\w-]+\.woff)", MATHJAX))
@@ -169,7 +259,9 @@ def test_thebe_is_not_copied_either(html):
 
 
 def test_build_is_fast(whole_book):
-    assert whole_book[1] < BUILD_LIMIT_SECONDS, f"the build took {whole_book[1]:.0f} processor seconds"
+    assert whole_book[1] < BUILD_LIMIT_SECONDS, (
+        f"the build took {whole_book[1]:.0f} processor seconds"
+    )
 
 
 # --- each check must be able to complain ----------------------------------------------
@@ -196,7 +288,10 @@ SPOILT = [
     (unknown_mathematics, '<span class="math">\\(\\multiplyadds\\)</span>'),
     (unknown_mathematics, '<span class="math">\\(\\cancel{x}\\)</span>'),
     (unknown_mathematics, '<div class="math">\\begin{equations}x\\end{equations}</div>'),
-    (elsewhere_repository, '<a href="https://mybinder.org/v2/gh/executablebooks/jupyter-book/master">Binder</a>'),
+    (
+        elsewhere_repository,
+        '<a href="https://mybinder.org/v2/gh/executablebooks/jupyter-book/master">Binder</a>',
+    ),
 ]
 
 SOUND = """

@@ -27,9 +27,7 @@ from gnet_lib.training import evaluate, set_seed
 
 @pytest.mark.parametrize("mixed", [False, True], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("stop_at", [1, 3, STEPS, STEPS + 2, 3 * STEPS - 1])
-def test_an_interrupted_and_resumed_run_is_the_uninterrupted_one(
-    tmp_path, capsys, stop_at, mixed
-):
+def test_an_interrupted_and_resumed_run_is_the_uninterrupted_one(tmp_path, capsys, stop_at, mixed):
     path = tmp_path / "run.pt"
     settings = {"validation": easy_set(30, seed=1), "epochs": 3, "mixed_precision": mixed}
     whole = tiny_model()
@@ -297,9 +295,7 @@ def test_going_on_in_another_precision_says_what_changes(tmp_path, capsys, then,
     assert said in capsys.readouterr().out
 
 
-def test_a_file_of_the_time_before_mixed_precision_is_one_of_float32(
-    tmp_path, half_run, capsys
-):
+def test_a_file_of_the_time_before_mixed_precision_is_one_of_float32(tmp_path, half_run, capsys):
     state = torch.load(half_run, weights_only=True)
     early = {key: state[key] for key in state if key not in ("precision", "watched")}
     path, model, whole = tmp_path / "early.pt", tiny_model(), tiny_model()

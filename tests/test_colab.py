@@ -68,7 +68,11 @@ def test_without_an_address_the_cell_says_what_to_do(monkeypatch, without_librar
     with pytest.raises(RuntimeError) as error:
         notebook.run("owner/name")
     assert notebook.magics == []  # pip would ask for somebody else's repository
-    for words in ("On Colab: write the book's GitHub address", "run `make setup`", "make repository REPO=owner/name"):
+    for words in (
+        "On Colab: write the book's GitHub address",
+        "run `make setup`",
+        "make repository REPO=owner/name",
+    ):
         assert words in str(error.value)
     assert error.value.__suppress_context__, "a second traceback hides the message"
 
@@ -94,23 +98,41 @@ def pins():
     """The versions of requirements-colab.txt, by name."""
     lines = (ROOT / "requirements-colab.txt").read_text(encoding="utf-8").splitlines()
     found = [Requirement(line) for line in lines if line and not line.startswith("#")]
-    assert all(len(requirement.specifier) == 1 and "==" in str(requirement.specifier) for requirement in found)
+    assert all(
+        len(requirement.specifier) == 1 and "==" in str(requirement.specifier)
+        for requirement in found
+    )
     return {requirement.name: next(iter(requirement.specifier)).version for requirement in found}
 
 
 def test_the_environment_is_colab_without_what_the_set_up_cell_brings():
     assert not {"gnet_lib", "torchinfo"} & set(pins())
-    assert set(COLAB) | {"ipykernel", "ipython", "nbclient", "nbformat", "pip", "setuptools"} <= set(pins())
+    assert set(COLAB) | {
+        "ipykernel",
+        "ipython",
+        "nbclient",
+        "nbformat",
+        "pip",
+        "setuptools",
+    } <= set(pins())
 
 
 def test_the_library_accepts_every_version_there():
     ranges = RANGES | EXTRAS
-    assert not [f"{name} {version}" for name, version in pins().items() if name in ranges and version not in ranges[name].specifier]
+    assert not [
+        f"{name} {version}"
+        for name, version in pins().items()
+        if name in ranges and version not in ranges[name].specifier
+    ]
 
 
 def test_the_versions_that_the_packaging_tests_name_are_no_newer():
     """What those tests call Colab's is a lower bound of what is tried here."""
-    assert all(version in Requirement(f"{name}>={COLAB[name]}").specifier for name, version in pins().items() if name in COLAB)
+    assert all(
+        version in Requirement(f"{name}>={COLAB[name]}").specifier
+        for name, version in pins().items()
+        if name in COLAB
+    )
 
 
 # --- what it notices ------------------------------------------------------------------
@@ -145,14 +167,38 @@ def chapter():
     """A chapter in small, with an output of each kind."""
     outputs = [
         new_output("stream", name="stdout", text="6,797,700 parameters, at 0x7f3a5c1d2e80\n"),
-        new_output("execute_result", {"text/plain": "   a\n0  1", "text/html": "<table><td>1</td></table>"}, execution_count=1),
-        new_output("display_data", {"image/svg+xml": svg("module 3a", "256", r"$\mathdefault{10^{-6}}$")}, metadata={"alt": "Four paths."}),
+        new_output(
+            "execute_result",
+            {"text/plain": "   a\n0  1", "text/html": "<table><td>1</td></table>"},
+            execution_count=1,
+        ),
+        new_output(
+            "display_data",
+            {"image/svg+xml": svg("module 3a", "256", r"$\mathdefault{10^{-6}}$")},
+            metadata={"alt": "Four paths."},
+        ),
         new_output("display_data", {"image/png": "AAAA"}, metadata={"alt": "Ten boots."}),
-        new_output("display_data", {"text/html": "<script>vegaEmbed('v6')</script>", "text/plain": "alt.Chart(...)"}),
-        new_output("error", ename="ValueError", evalue="c1x1 must be at least 1, got 0", traceback=["line 3"]),
+        new_output(
+            "display_data",
+            {"text/html": "<script>vegaEmbed('v6')</script>", "text/plain": "alt.Chart(...)"},
+        ),
+        new_output(
+            "error",
+            ename="ValueError",
+            evalue="c1x1 must be at least 1, got 0",
+            traceback=["line 3"],
+        ),
     ]
-    cells = [new_code_cell(f"cell {number}", outputs=[output]) for number, output in enumerate(outputs)]
-    cells.append(new_code_cell("a time", outputs=[new_output("stream", text="1.2 s")], metadata={"tags": ["nbval-ignore-output"]}))
+    cells = [
+        new_code_cell(f"cell {number}", outputs=[output]) for number, output in enumerate(outputs)
+    ]
+    cells.append(
+        new_code_cell(
+            "a time",
+            outputs=[new_output("stream", text="1.2 s")],
+            metadata={"tags": ["nbval-ignore-output"]},
+        )
+    )
     return new_notebook(cells=cells)
 
 
@@ -173,13 +219,29 @@ def changed(cell, **changes):
     [
         chapter(),
         changed(TEXT, text="6,797,700 parameters, at 0x111111111111\n"),
-        changed(FIGURE, data={"image/svg+xml": svg("module 3a", "256", r"$\mathdefault{10^{-5}}$", line="M 1 1")}),
+        changed(
+            FIGURE,
+            data={
+                "image/svg+xml": svg("module 3a", "256", r"$\mathdefault{10^{-5}}$", line="M 1 1")
+            },
+        ),
         changed(PHOTO, data={"image/png": "BBBB"}),
-        changed(CHART, data={"text/html": "<script>vegaEmbed('v5')</script>", "text/plain": "alt.Chart(...)"}),
+        changed(
+            CHART,
+            data={"text/html": "<script>vegaEmbed('v5')</script>", "text/plain": "alt.Chart(...)"},
+        ),
         changed(REFUSAL, traceback=["line 4"]),
         changed(TIME, text="9.9 s"),
     ],
-    ids=["nothing", "an address", "lines of a figure", "a photograph's pixels", "another Vega", "a traceback", "a time"],
+    ids=[
+        "nothing",
+        "an address",
+        "lines of a figure",
+        "a photograph's pixels",
+        "another Vega",
+        "a traceback",
+        "a time",
+    ],
 )
 def test_what_another_version_may_change(executed):
     assert colab.differences(chapter(), executed) == []
@@ -192,7 +254,9 @@ def test_what_another_version_may_change(executed):
         changed(TABLE, data={"text/plain": "   a\n0  2", "text/html": "<table><td>1</td></table>"}),
         changed(TABLE, data={"text/plain": "   a\n0  1", "text/html": "<table><td>2</td></table>"}),
         changed(TABLE, output_type="display_data"),
-        changed(FIGURE, data={"image/svg+xml": svg("module 3a", "257", r"$\mathdefault{10^{-6}}$")}),
+        changed(
+            FIGURE, data={"image/svg+xml": svg("module 3a", "257", r"$\mathdefault{10^{-6}}$")}
+        ),
         changed(FIGURE, metadata={"alt": "Three paths."}),
         changed(FIGURE, data={"text/plain": "Figure(...)"}),
         changed(PHOTO, metadata={"alt": "Nine boots."}),
@@ -220,6 +284,12 @@ def test_the_book_is_published_as_it_lies_here(tmp_path, monkeypatch):
     colab.publish(book)
     assert current(book) == colab.SLUG and not (book / ".venv").exists()
     assert (book / "gnet_lib/paper.py").read_bytes() == (ROOT / "gnet_lib/paper.py").read_bytes()
-    fetched = colab.subprocess.run(["git", "ls-remote", f"https://github.com/{colab.SLUG}", "HEAD"], capture_output=True, text=True)
-    here = colab.subprocess.run(["git", "rev-parse", "HEAD"], cwd=book, capture_output=True, text=True)
+    fetched = colab.subprocess.run(
+        ["git", "ls-remote", f"https://github.com/{colab.SLUG}", "HEAD"],
+        capture_output=True,
+        text=True,
+    )
+    here = colab.subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=book, capture_output=True, text=True
+    )
     assert fetched.returncode == 0 and fetched.stdout.split()[0] == here.stdout.strip()

@@ -149,9 +149,11 @@ def test_every_network_three_ways(name):
 def test_mini_three_ways(module):
     """Its convolutions have no bias, so weights and multiply-adds are what agrees."""
     model = MiniGoogLeNet(module=module)
-    by_formula = total(network_cost(
-        MINI_ROWS, in_channels=1, num_classes=10, image_size=28, naive=module is NaiveInception
-    ))
+    by_formula = total(
+        network_cost(
+            MINI_ROWS, in_channels=1, num_classes=10, image_size=28, naive=module is NaiveInception
+        )
+    )
     by_torchinfo = torchinfo_cost(model, (1, 1, 28, 28))
     assert by_formula.multiply_adds == by_torchinfo.multiply_adds
     assert by_formula.multiply_adds == multiply_adds_of_torch(model.to("meta"), (1, 1, 28, 28))
@@ -206,7 +208,10 @@ MORE_LAYERS = {
     "dilated": (lambda: nn.Conv2d(4, 6, 3, dilation=2), (1, 4, 9, 9)),
     "without a batch": (lambda: nn.Conv2d(4, 6, 3, padding=1), (4, 8, 9)),
     "transposed": (lambda: nn.ConvTranspose2d(4, 6, 3), (1, 4, 8, 8)),
-    "transposed with a stride": (lambda: nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1), (2, 4, 8, 7)),
+    "transposed with a stride": (
+        lambda: nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1),
+        (2, 4, 8, 7),
+    ),
     "transposed with groups": (lambda: nn.ConvTranspose2d(4, 6, 3, groups=2), (2, 4, 8, 7)),
     "transposed on one axis": (lambda: nn.ConvTranspose1d(4, 6, 3, stride=3), (2, 4, 8)),
 }
@@ -221,7 +226,9 @@ def test_more_kinds_of_layers_as_torch_counts_them(name):
     assert counted.weights == layer.weight.numel()
     outputs = layer(torch.zeros(input_size, device="meta")).numel()
     has_bias = layer.bias is not None
-    assert (counted.biases, counted.bias_additions) == ((layer.bias.numel(), outputs) if has_bias else (0, 0))
+    assert (counted.biases, counted.bias_additions) == (
+        (layer.bias.numel(), outputs) if has_bias else (0, 0)
+    )
 
 
 def test_more_kinds_of_layers_by_hand():
@@ -285,7 +292,10 @@ class OwnWeights(nn.Module):
 ], ids=lambda layer: type(layer).__name__)  # fmt: skip
 def test_a_layer_that_cannot_be_counted_is_named(layer):
     model = nn.Sequential(nn.Linear(4, 4), nn.Sequential(layer))
-    with pytest.raises(ValueError, match=r"^model must .*, but \w+ '1\.0.*' has weights of its own, .* not counted$"):
+    with pytest.raises(
+        ValueError,
+        match=r"^model must .*, but \w+ '1\.0.*' has weights of its own, .* not counted$",
+    ):
         torchinfo_cost(model, (1, 4))
 
 
@@ -313,7 +323,13 @@ def test_chained_naive_modules():
         weights, biases, work = weights + of_module, biases + outputs, work + of_module * size**2
         channels += outputs
         assert frame.loc[name, "out_channels"] == channels
-    assert list(frame.columns) == ["size", "in_channels", "out_channels", "parameters", "multiply-adds"]
+    assert list(frame.columns) == [
+        "size",
+        "in_channels",
+        "out_channels",
+        "parameters",
+        "multiply-adds",
+    ]
     assert frame["size"].tolist() == ["28x28"] * 2 + ["14x14"] * 5 + ["7x7"] * 2 + [""]
     assert frame.loc["all"].tolist() == ["", 192, channels, weights + biases, work]
     assert frame.loc["all"].tolist() == ["", 192, 4944, 92_456_592, 12_085_441_536]
@@ -352,7 +368,9 @@ def test_table_1_stands_beside_the_printed_one():
     frame = table_1()
     printed = {name: row for name, row in PRINTED_ROWS.items() if row["params_printed"]}
     assert list(frame.index) == list(printed)
-    assert frame["printed parameters"].tolist() == [row["params_printed"] for row in printed.values()]
+    assert frame["printed parameters"].tolist() == [
+        row["params_printed"] for row in printed.values()
+    ]
     assert frame["printed operations"].tolist() == [row["ops_printed"] for row in printed.values()]
     assert frame["computed weights"].sum() == total(network_cost()).weights
     assert frame.loc["3a", "computed weights"] == 163_696 - (64 + 96 + 128 + 16 + 32 + 32)
@@ -413,13 +431,19 @@ def test_measuring_leaves_the_model_and_the_random_numbers_alone(name, use):
     before = {key: value.clone() for key, value in model.state_dict().items()}
     modes_before, random_before = modes(model), torch.get_rng_state()
     trained_before = [parameter.requires_grad for parameter in model.parameters()]
-    hooks_before = [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules()]
+    hooks_before = [
+        len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules()
+    ]
     USES[use](model)
     assert torch.equal(torch.get_rng_state(), random_before)
     assert modes(model) == modes_before
-    assert (True in modes_before.values()) and (False in modes_before.values()) == (name == "frozen in part")
+    assert (True in modes_before.values()) and (False in modes_before.values()) == (
+        name == "frozen in part"
+    )
     assert [parameter.requires_grad for parameter in model.parameters()] == trained_before
-    assert [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()] == hooks_before
+    assert [
+        len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()
+    ] == hooks_before
     for key, value in model.state_dict().items():
         assert torch.equal(value, before[key]), key
 
@@ -440,7 +464,10 @@ def test_a_model_with_heads_is_counted_in_evaluation():
 
 def test_twice_the_batch_is_twice_the_work():
     one, two = (torchinfo_cost(MiniGoogLeNet(), (batch, 1, 28, 28)) for batch in (1, 2))
-    assert (two.multiply_adds, two.bias_additions) == (2 * one.multiply_adds, 2 * one.bias_additions)
+    assert (two.multiply_adds, two.bias_additions) == (
+        2 * one.multiply_adds,
+        2 * one.bias_additions,
+    )
     assert (two.weights, two.biases) == (one.weights, one.biases)
 
 
@@ -454,7 +481,11 @@ def test_layers_are_named_as_in_the_model():
     assert by_name.loc["body.conv1.conv", "multiply_adds"] == 28 * 28 * 9 * 32
     assert by_name.loc["body.3a.branches.5x5.conv.conv", "multiply_adds"] == 14 * 14 * 25 * 8 * 16
     assert by_name.loc["fc", "torchinfo"] == 288 * 10 + 10
-    assert by_name.loc["body.conv1.norm", ["weights", "biases", "multiply_adds"]].tolist() == [0, 0, 0]
+    assert by_name.loc["body.conv1.norm", ["weights", "biases", "multiply_adds"]].tolist() == [
+        0,
+        0,
+        0,
+    ]
 
 
 # --- the stopwatch -----------------------------------------------------------------------
@@ -522,8 +553,12 @@ def test_latency_draws_no_graph():
 @pytest.mark.parametrize("bad", [0, -1, 2.0, True, "3"], ids=repr)
 @pytest.mark.parametrize("argument", ["in_channels", "out_channels", "kernel_size", "output_size"])
 def test_conv_cost_checks_every_number(argument, bad):
-    numbers = {"in_channels": 1, "out_channels": 1, "kernel_size": 1, "output_size": 1} | {argument: bad}
-    with pytest.raises(ValueError, match=f"^{argument} must be .* at least 1, but it is {re.escape(repr(bad))}$"):
+    numbers = {"in_channels": 1, "out_channels": 1, "kernel_size": 1, "output_size": 1} | {
+        argument: bad
+    }
+    with pytest.raises(
+        ValueError, match=f"^{argument} must be .* at least 1, but it is {re.escape(repr(bad))}$"
+    ):
         conv_cost(**numbers)
 
 
@@ -556,7 +591,9 @@ def test_refusals(call, message):
 
 def test_a_naive_module_costs_the_same_whatever_the_widths_it_does_not_use():
     widths = InceptionWidths(64, 1, 128, 1, 32, 1)
-    assert cost.inception_cost(192, widths, 28, naive=True) == inception_cost(192, WIDTHS["3a"], 28, naive=True)
+    assert cost.inception_cost(192, widths, 28, naive=True) == inception_cost(
+        192, WIDTHS["3a"], 28, naive=True
+    )
 
 
 def test_numbers_out_of_a_table_are_taken_and_become_plain():
@@ -566,8 +603,14 @@ def test_numbers_out_of_a_table_are_taken_and_become_plain():
     for found, expected in (
         (conv_cost(channels, np.int64(2), np.int32(3), np.uint8(200)), conv_cost(416, 2, 3, 200)),
         (linear_cost(np.int32(70_000), np.int32(70_000)), linear_cost(70_000, 70_000)),
-        (total(inception_cost(channels, WIDTHS["3b"], np.int8(28))), total(inception_cost(416, WIDTHS["3b"], 28))),
-        (torchinfo_cost(nn.Linear(8, 4), (np.int64(2), np.int64(8))), torchinfo_cost(nn.Linear(8, 4), (2, 8))),
+        (
+            total(inception_cost(channels, WIDTHS["3b"], np.int8(28))),
+            total(inception_cost(416, WIDTHS["3b"], 28)),
+        ),
+        (
+            torchinfo_cost(nn.Linear(8, 4), (np.int64(2), np.int64(8))),
+            torchinfo_cost(nn.Linear(8, 4), (2, 8)),
+        ),
     ):
         assert found == expected
         assert {type(number) for number in vars(found).values()} == {int}

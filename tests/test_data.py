@@ -409,8 +409,7 @@ DAMAGED = {
     "more labels than images": (
         "t10k-labels-idx1-ubyte",
         idx_labels([1] * 11),
-        "expected 10 labels, as many as t10k-images-idx3-ubyte.gz has images, "
-        "found 11 labels",
+        "expected 10 labels, as many as t10k-images-idx3-ubyte.gz has images, found 11 labels",
     ),
 }
 
@@ -665,9 +664,7 @@ def test_sample_is_loud(capsys):
         "copy is on this computer and downloading was switched off."
     )
     line = capsys.readouterr().out
-    assert line.startswith(
-        "Fashion-MNIST SAMPLE: only 3,000 training and 1,000 test images"
-    )
+    assert line.startswith("Fashion-MNIST SAMPLE: only 3,000 training and 1,000 test images")
     assert "too few for the accuracies in this book" in line
 
 
@@ -723,16 +720,13 @@ def test_sample_is_made_from_the_real_data(real_data, real_data_folder):
     specification.loader.exec_module(tool)
     made = tool.sample_files(real_data_folder)
     bundled = {
-        name: gzip.decompress((data.SAMPLE_FOLDER / f"{name}.gz").read_bytes())
-        for name in NAMES
+        name: gzip.decompress((data.SAMPLE_FOLDER / f"{name}.gz").read_bytes()) for name in NAMES
     }
     assert made == bundled
 
 
 def test_sample_has_its_licence_and_nothing_else():
-    assert names_in(data.SAMPLE_FOLDER) == sorted(
-        ["LICENSE", *(f"{name}.gz" for name in NAMES)]
-    )
+    assert names_in(data.SAMPLE_FOLDER) == sorted(["LICENSE", *(f"{name}.gz" for name in NAMES)])
     licence = (data.SAMPLE_FOLDER / "LICENSE").read_text()
     assert "Copyright (c) 2017 Zalando SE" in licence
     assert "Permission is hereby granted, free of charge" in licence

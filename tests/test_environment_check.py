@@ -131,7 +131,11 @@ def test_sample_is_a_note_and_no_problem(capsys, tiny_network):
 @pytest.mark.parametrize(
     "option, status, said",
     [
-        ("--help", 0, "usage: python -m gnet_lib [-h] [--version]\n\nCheck whether this computer is ready"),
+        (
+            "--help",
+            0,
+            "usage: python -m gnet_lib [-h] [--version]\n\nCheck whether this computer is ready",
+        ),
         ("--version", 0, f"gnet_lib {gnet_lib.__version__}\n"),
         ("--foo", 2, "python -m gnet_lib: error: unrecognized arguments: --foo"),
         ("foo", 2, "python -m gnet_lib: error: unrecognized arguments: foo"),
@@ -178,9 +182,7 @@ def test_missing_package(capsys, monkeypatch, name):
     # these two are always installed together, because they must match
     pair = ("torch", "torchvision")
     to_install = " ".join(pair) if name in pair else name
-    lines = assert_only_problem(
-        capsys, f"{name} is not installed", f"pip install {to_install}$"
-    )
+    lines = assert_only_problem(capsys, f"{name} is not installed", f"pip install {to_install}$")
     # what needs the packages is not tried, and the check says so
     assert "[note]     device, data and training are checked when this is solved" in lines
     assert not any("training: " in line for line in lines)
@@ -323,9 +325,7 @@ def test_damaged_data(capsys, monkeypatch, tmp_path, tiny_network):
     monkeypatch.setenv("GNET_DATA", str(tmp_path))
     for name in gnet_lib.data.FULL_MD5:
         (tmp_path / f"{name}.gz").write_bytes(b"damaged")
-    assert_only_problem(
-        capsys, "Fashion-MNIST cannot be loaded", "is damaged: .* Put a fresh copy"
-    )
+    assert_only_problem(capsys, "Fashion-MNIST cannot be loaded", "is damaged: .* Put a fresh copy")
 
 
 class NotANumber(TinyNetwork):

@@ -29,7 +29,9 @@ SECONDS_FOR_A_SOLUTION = 8
 
 # How a chapter's exercises are numbered.
 LABELS = {
-    path.stem: {"what": "T", "spot": "S"}.get(path.stem.split("_")[0], path.stem.split("_")[0].lstrip("0"))
+    path.stem: {"what": "T", "spot": "S"}.get(
+        path.stem.split("_")[0], path.stem.split("_")[0].lstrip("0")
+    )
     for path in sorted(BOOK.glob("*.ipynb"))
 }
 
@@ -68,7 +70,11 @@ def prose_of(solution):
     return re.sub(r"^```python\n.*?^```$", "", solution, flags=re.MULTILINE | re.DOTALL)
 
 
-WITH_CODE = {number: code_of(parts["solution"].source) for number, parts in CELLS.items() if code_of(parts["solution"].source)}
+WITH_CODE = {
+    number: code_of(parts["solution"].source)
+    for number, parts in CELLS.items()
+    if code_of(parts["solution"].source)
+}
 
 
 def said(call):
@@ -94,21 +100,29 @@ PARTS = {"question": "markdown", "answer": "code", "solution": "markdown"}
 
 def order_faults(notebook, label):
     """From three to six exercises under their heading, numbered, each with its parts in order."""
-    heading = [place for place, cell in enumerate(notebook.cells) if cell.source.startswith("## Exercises")]
+    heading = [
+        place for place, cell in enumerate(notebook.cells) if cell.source.startswith("## Exercises")
+    ]
     marked = [place for place, cell in enumerate(notebook.cells) if "gnet" in cell.metadata]
     if len(heading) != 1 or marked != list(range(heading[0] + 1, heading[0] + 1 + len(marked))):
         return ["the cells of the exercises do not follow one heading '## Exercises'"]
     parts = {}
     for number, part, _ in cells_of(notebook):
         parts.setdefault(number, []).append(part)
-    complaints = [] if FEWEST <= len(parts) <= MOST else [f"{len(parts)} exercises, not {FEWEST} to {MOST}"]
+    complaints = (
+        [] if FEWEST <= len(parts) <= MOST else [f"{len(parts)} exercises, not {FEWEST} to {MOST}"]
+    )
     if list(parts) != [f"{label}.{place}" for place in range(1, len(parts) + 1)]:
         complaints.append(f"the exercises are numbered {', '.join(parts)}")
     wanted = (["question", "answer", "solution"], ["question", "solution"])
-    complaints += [f"{number} has the parts {found}" for number, found in parts.items() if found not in wanted]
+    complaints += [
+        f"{number} has the parts {found}" for number, found in parts.items() if found not in wanted
+    ]
     if not any("answer" in found for found in parts.values()):
         complaints.append("no exercise of the chapter can be checked")
-    if not any("(open)" in cell.source for _, part, cell in cells_of(notebook) if part == "question"):
+    if not any(
+        "(open)" in cell.source for _, part, cell in cells_of(notebook) if part == "question"
+    ):
         complaints.append("no exercise of the chapter is open")
     return complaints
 
@@ -124,17 +138,25 @@ def cell_faults(notebook, label):
     for number, part, cell in cells_of(notebook):
         if cell.cell_type != PARTS[part] or set(cell.metadata.gnet) != {"exercise", "part"}:
             complaints.append(f"{number}: the {part} is not a plain {PARTS[part]} cell")
-        if not re.fullmatch(looks[part].replace("{number}", re.escape(number)), cell.source, re.DOTALL):
+        if not re.fullmatch(
+            looks[part].replace("{number}", re.escape(number)), cell.source, re.DOTALL
+        ):
             complaints.append(f"{number}: the {part} does not look like one")
         if cell.source.count("<details") != (part == "solution"):
-            complaints.append(f"{number}: the {part} has {cell.source.count('<details')} folded parts")
+            complaints.append(
+                f"{number}: the {part} has {cell.source.count('<details')} folded parts"
+            )
     answers = [cell.source for _, part, cell in cells_of(notebook) if part == "answer"]
-    if ["import check" in source for source in answers] != [place == 0 for place in range(len(answers))]:
+    if ["import check" in source for source in answers] != [
+        place == 0 for place in range(len(answers))
+    ]:
         complaints.append("`check` is not imported in the first answer cell, and only there")
     return complaints
 
 
-FORM = pytest.mark.parametrize("guard", [order_faults, cell_faults], ids=lambda guard: guard.__name__)
+FORM = pytest.mark.parametrize(
+    "guard", [order_faults, cell_faults], ids=lambda guard: guard.__name__
+)
 
 
 @FORM
@@ -145,7 +167,10 @@ def test_form(stem, guard):
 
 def small_chapter():
     """A chapter 4 with three exercises, of which the first can be checked."""
-    cells = [new_markdown_cell("# 4. A chapter"), new_markdown_cell("## Exercises\n\nPut your answer there.")]
+    cells = [
+        new_markdown_cell("# 4. A chapter"),
+        new_markdown_cell("## Exercises\n\nPut your answer there."),
+    ]
     for number, kind in (("4.1", "quick check"), ("4.2", "a modification"), ("4.3", "open")):
         solution = f"<details>\n<summary>Solution {number}</summary>\n\n4.\n\n</details>"
         dots = f'from gnet_lib.exercises import check\n\n# Exercise {number}: replace the dots by your answer.\nanswer = ...\n\ncheck("{number}", answer)'
@@ -195,7 +220,9 @@ FORM_FAULTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("guard, spoil", [fault[1:] for fault in FORM_FAULTS], ids=[fault[0] for fault in FORM_FAULTS])
+@pytest.mark.parametrize(
+    "guard, spoil", [fault[1:] for fault in FORM_FAULTS], ids=[fault[0] for fault in FORM_FAULTS]
+)
 def test_form_guards_notice(guard, spoil):
     notebook = small_chapter()
     spoil(notebook.cells)
@@ -218,7 +245,11 @@ def quoted_numbers(text):
 
 
 def test_numbers_in_a_text_are_found():
-    assert quoted_numbers("$8{,}192 \\cdot 1{,}024$ or 1,582,671,872, in 2014") == {"8,192", "1,024", "1,582,671,872"}
+    assert quoted_numbers("$8{,}192 \\cdot 1{,}024$ or 1,582,671,872, in 2014") == {
+        "8,192",
+        "1,024",
+        "1,582,671,872",
+    }
     assert code_of("So:\n\n```python\na = 1\n```\n\nand\n\n```python\nb\n```") == "a = 1\n\nb\n"
     assert "a = 1" not in prose_of("So:\n\n```python\na = 1\n```\n")
 
@@ -302,9 +333,17 @@ def test_the_chain_without_projections_by_brute_force():
     channels, multiply_adds = 192, 0
     for printed in MODULES:
         w = printed.widths
-        layers = [(channels, w.c1x1, 1), (channels, w.c3x3_reduce, 1), (w.c3x3_reduce, w.c3x3, 3), (channels, w.c5x5_reduce, 1), (w.c5x5_reduce, w.c5x5, 5)]
+        layers = [
+            (channels, w.c1x1, 1),
+            (channels, w.c3x3_reduce, 1),
+            (w.c3x3_reduce, w.c3x3, 3),
+            (channels, w.c5x5_reduce, 1),
+            (w.c5x5_reduce, w.c5x5, 5),
+        ]
         with torch.device("meta"):
-            multiply_adds += sum(nn.Conv2d(*layer).weight.numel() * printed.size**2 for layer in layers)
+            multiply_adds += sum(
+                nn.Conv2d(*layer).weight.numel() * printed.size**2 for layer in layers
+            )
         channels += w.c1x1 + w.c3x3 + w.c5x5
     assert check("4.2", (channels, multiply_adds))
 
@@ -312,7 +351,9 @@ def test_the_chain_without_projections_by_brute_force():
 def test_the_naive_network_by_its_own_parameters():
     with torch.device("meta"):
         network = GoogLeNet(module=NaiveInception, aux=False)
-    assert check("5.2", tuple(sum(p.numel() for p in part.parameters()) for part in (network, network.fc)))
+    assert check(
+        "5.2", tuple(sum(p.numel() for p in part.parameters()) for part in (network, network.fc))
+    )
 
 
 @pytest.mark.parametrize(
@@ -336,7 +377,11 @@ class Handmade(nn.Module):
         super().__init__()
         self.pool = nn.MaxPool2d(3, 1, 1)
         self.extra = nn.Conv2d(192, 16, 7, padding=3) if seven else nn.Conv2d(192, 32, 1)
-        self.five, self.three, self.one = nn.Conv2d(192, 32, 5, padding=2), nn.Conv2d(192, 128, 3, padding=1), nn.Conv2d(192, 64, 1)
+        self.five, self.three, self.one = (
+            nn.Conv2d(192, 32, 5, padding=2),
+            nn.Conv2d(192, 128, 3, padding=1),
+            nn.Conv2d(192, 64, 1),
+        )
         self.seven = seven
 
     def forward(self, x):
@@ -358,8 +403,13 @@ def test_functions_written_otherwise_are_right(in_place):
     """Loops and numpy in place of the library's tensors."""
 
     def nearest(images, means):
-        images, means = (each.numpy().reshape(len(each), -1).astype(float) for each in (images, means))
-        return [min(range(len(means)), key=lambda place: ((image - means[place]) ** 2).sum()) for image in images]
+        images, means = (
+            each.numpy().reshape(len(each), -1).astype(float) for each in (images, means)
+        )
+        return [
+            min(range(len(means)), key=lambda place: ((image - means[place]) ** 2).sum())
+            for image in images
+        ]
 
     def most_frequent(labels, count):
         return torch.stack([row[:count].bincount().argmax() for row in labels])
@@ -376,11 +426,15 @@ def test_functions_written_otherwise_are_right(in_place):
 
 def test_any_widths_within_the_budget_are_right():
     half = 128_049_152 / 2
-    for numbers in itertools.product((64, 112, 136), (32, 56, 96), (64, 128), (8, 16), (16, 32), (16, 32)):
+    for numbers in itertools.product(
+        (64, 112, 136), (32, 56, 96), (64, 128), (8, 16), (16, 32), (16, 32)
+    ):
         widths = InceptionWidths(*numbers)
         per_pixel = 192 * (widths.c1x1 + widths.c3x3_reduce + widths.c5x5_reduce + widths.pool_proj)
         per_pixel += 9 * widths.c3x3_reduce * widths.c3x3 + 25 * widths.c5x5_reduce * widths.c5x5
-        assert bool(check("4.3", widths)) == (sum(numbers[0::2]) + numbers[5] == 256 and 784 * per_pixel <= half)
+        assert bool(check("4.3", widths)) == (
+            sum(numbers[0::2]) + numbers[5] == 256 and 784 * per_pixel <= half
+        )
 
 
 def test_any_width_near_the_naive_network_is_right():
@@ -391,7 +445,9 @@ def test_any_width_near_the_naive_network_is_right():
             assert bool(check("8b.2", width)) == (0.97 < share < 1.03), width
 
 
-@pytest.mark.parametrize("number", [number for number in EXERCISES if isinstance(EXERCISES[number].wanted, Choice)])
+@pytest.mark.parametrize(
+    "number", [number for number in EXERCISES if isinstance(EXERCISES[number].wanted, Choice)]
+)
 def test_one_choice_is_right_whatever_its_case(number):
     options = EXERCISES[number].wanted.options
     right = [option for option in options if check(number, option)]
@@ -423,7 +479,10 @@ def completed(exercise, mistaken):
     """A mistake that concerns some parts only, with right answers for the others."""
     if not isinstance(exercise.wanted, Numbers):
         return mistaken
-    return tuple(right if part is ANY else part for part, right in zip(mistaken, exercise.right(), strict=True))
+    return tuple(
+        right if part is ANY else part
+        for part, right in zip(mistaken, exercise.right(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("number, place", MISTAKES)
@@ -445,7 +504,12 @@ def forms(value):
     """The ways to write a number, as patterns."""
     texts = {f"{value:,.{digits}f}" for digits in range(3)} | {f"{value:.3g}", f"{value:.4g}"}
     if value >= 1e5:
-        texts |= {f"{value / unit:,.{digits}f}" for unit in (1e3, 1e6, 1e9) for digits in range(1, 4) if value > unit}
+        texts |= {
+            f"{value / unit:,.{digits}f}"
+            for unit in (1e3, 1e6, 1e9)
+            for digits in range(1, 4)
+            if value > unit
+        }
     texts |= {text.replace(",", separator) for text in texts for separator in ("", " ", "_")}
     return [rf"(?<![\d.,]){re.escape(text)}(?!\d|[.,]\d)" for text in texts]
 
@@ -459,7 +523,22 @@ def wrong_answers(right):
                     yield (*right[:place], wrong, *right[place + 1 :])
         yield from (right[:-1], (*right, 1), (0,) * len(right), "many")
     else:
-        yield from (0, -1, 1, 7, right + 1000, right * 2, right // 2 + 3, right * 10, right * 1e-3, "many", None, True, (), [1, 2])
+        yield from (
+            0,
+            -1,
+            1,
+            7,
+            right + 1000,
+            right * 2,
+            right // 2 + 3,
+            right * 10,
+            right * 1e-3,
+            "many",
+            None,
+            True,
+            (),
+            [1, 2],
+        )
         yield int(right * 1.02) + 3
 
 
@@ -473,7 +552,9 @@ def messages_about(number):
 @pytest.mark.parametrize("number", NUMERIC)
 def test_no_message_gives_the_answer_away(number):
     right = EXERCISES[number].right()
-    secrets = [form for part in (right if isinstance(right, tuple) else (right,)) for form in forms(part)]
+    secrets = [
+        form for part in (right if isinstance(right, tuple) else (right,)) for form in forms(part)
+    ]
     for line in messages_about(number):
         assert line != "right."
         # What somebody wrote is repeated to them; a part of it may be right.
@@ -503,12 +584,21 @@ def test_a_result_counts_as_right_or_wrong_and_shows_nothing_of_its_own():
 @pytest.mark.parametrize(
     "number, complaint",
     [
-        ("8.1", r"exercise must be one of the exercises of chapter 8 that have a check \(8\.3, 8\.4\), but it is '8\.1'; open questions have none"),
+        (
+            "8.1",
+            r"exercise must be one of the exercises of chapter 8 that have a check \(8\.3, 8\.4\), but it is '8\.1'; open questions have none",
+        ),
         ("8.33", r"chapter 8 .*but it is '8\.33'"),
         ("9.1", r"exercise must begin with a chapter \(.*8.*\), as '4\.2' does, but it is '9\.1'"),
         ("", "exercise must begin with a chapter .*but it is ''"),
-        (8.3, "exercise must be a number as text, such as '4.2', or an Exercise of your own, but it is 8.3"),
-        (None, "exercise must be a number as text, such as '4.2', or an Exercise of your own, but it is None"),
+        (
+            8.3,
+            "exercise must be a number as text, such as '4.2', or an Exercise of your own, but it is 8.3",
+        ),
+        (
+            None,
+            "exercise must be a number as text, such as '4.2', or an Exercise of your own, but it is None",
+        ),
     ],
 )
 def test_unknown_numbers_are_refused(number, complaint):
@@ -518,12 +608,19 @@ def test_unknown_numbers_are_refused(number, complaint):
 
 def own_exercise(**changes):
     """An exercise of a teacher's own, which is not in the book."""
-    parts = {"number": "H.1", "title": "channels of 3a", "wanted": Number(), "right": lambda: 256} | changes
+    parts = {
+        "number": "H.1",
+        "title": "channels of 3a",
+        "wanted": Number(),
+        "right": lambda: 256,
+    } | changes
     return Exercise(**parts)
 
 
 def test_an_exercise_of_ones_own_is_checked_like_the_books():
-    own = own_exercise(mistakes=((lambda: 416, "that is the naive module's."),), hint="Add four widths.")
+    own = own_exercise(
+        mistakes=((lambda: 416, "that is the naive module's."),), hint="Add four widths."
+    )
     assert said(lambda: check(own, 256)) == "H.1: right.\n"
     assert said(lambda: check(own, 416)) == "H.1: that is the naive module's.\n"
     assert said(lambda: check(own, 255)).endswith("left out. Add four widths.\n")
@@ -535,8 +632,14 @@ def test_an_exercise_of_ones_own_is_checked_like_the_books():
     "changes, complaint",
     [
         ({"wanted": 256}, "^wanted must be a kind of answer, such as Number\\(\\), but it is 256$"),
-        ({"right": 256}, "^right must be a function that computes an answer, such as lambda: 42, but it is 256$"),
-        ({"mistakes": ((416, "naive."),)}, "^the first part of each of mistakes must be a function .*, but it is 416$"),
+        (
+            {"right": 256},
+            "^right must be a function that computes an answer, such as lambda: 42, but it is 256$",
+        ),
+        (
+            {"mistakes": ((416, "naive."),)},
+            "^the first part of each of mistakes must be a function .*, but it is 416$",
+        ),
     ],
 )
 def test_an_exercise_of_ones_own_is_refused_at_once(changes, complaint):
@@ -552,53 +655,154 @@ class TwoOutputs(nn.Module):
 @pytest.mark.parametrize(
     "number, answer, complaint",
     [
-        ("1.1", "118 million", "the answer should be a whole number, but it is the text '118 million'."),
+        (
+            "1.1",
+            "118 million",
+            "the answer should be a whole number, but it is the text '118 million'.",
+        ),
         ("1.1", 0.5, "the answer should be a whole number, but it is 0.5."),
         ("1.1", math.inf, "the answer should be a whole number, but it is inf."),
         ("1.1", math.nan, "the answer should be a whole number, but it is nan."),
         ("1.1", True, "the answer should be a whole number, but it is True."),
         ("1.1", None, "the answer should be a whole number, but it is None."),
         ("1.1", (1, 2), "the answer should be a whole number, but it is of the type tuple."),
-        ("1.1", torch.zeros(2), "the answer should be a whole number, but it is a Tensor of the shape (2,)."),
+        (
+            "1.1",
+            torch.zeros(2),
+            "the answer should be a whole number, but it is a Tensor of the shape (2,).",
+        ),
         ("1.1", 10**400, "not right, and not near."),
         ("1.1", -math.inf, "the answer should be a whole number, but it is -inf."),
         ("1.3", math.inf, "not right, and not near."),
         ("1.3", -(10**400), "not right, and not near."),
         ("1.3", math.nan, "not right, and not near."),
-        ("1.3", "0.5", "the answer should be a number, but it is the text '0.5'; write the number without quotation marks and commas."),
-        ("1.1", "118,013,952", "it is the text '118,013,952'; write the number without quotation marks and commas."),
-        ("1.1", "-1_000 ", "it is the text '-1_000 '; write the number without quotation marks and commas."),
-        pytest.param("2.2", 10**5000, "but it is a whole number of more than 30 digits.", id="too long to write"),
+        (
+            "1.3",
+            "0.5",
+            "the answer should be a number, but it is the text '0.5'; write the number without quotation marks and commas.",
+        ),
+        (
+            "1.1",
+            "118,013,952",
+            "it is the text '118,013,952'; write the number without quotation marks and commas.",
+        ),
+        (
+            "1.1",
+            "-1_000 ",
+            "it is the text '-1_000 '; write the number without quotation marks and commas.",
+        ),
+        pytest.param(
+            "2.2",
+            10**5000,
+            "but it is a whole number of more than 30 digits.",
+            id="too long to write",
+        ),
         ("2.2", -(10**400), "but it is a whole number of more than 30 digits."),
         ("2.2", 10**30 - 1, f"but it is {10**30 - 1}."),
         ("2.2", math.inf, "but it is inf."),
-        ("2.1", 3, "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it is 3."),
-        ("2.1", torch.tensor(3), "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it has 1 value."),
-        ("2.1", (3,), "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it has 1 value."),
-        ("2.1", ("3", 4), "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but for the padding it is the text '3'; write the number without quotation marks and commas."),
+        (
+            "2.1",
+            3,
+            "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it is 3.",
+        ),
+        (
+            "2.1",
+            torch.tensor(3),
+            "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it has 1 value.",
+        ),
+        (
+            "2.1",
+            (3,),
+            "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it has 1 value.",
+        ),
+        (
+            "2.1",
+            ("3", 4),
+            "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but for the padding it is the text '3'; write the number without quotation marks and commas.",
+        ),
         ("2.1", b"x", "but it is of the type bytes."),
         ("2.1", (), "but it has 0 values."),
         ("2.1", (3, 10**400), "not right: the multiply-adds."),
-        ("5.2", (1, 1), "not right: the parameters of the network and the parameters of the last layer."),
-        ("2.1", {3, 4}, "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it is of the type set."),
-        ("2.2", "cat", "the answer should be one of the texts 'the pooling', 'torch.cat', 'the next module', but it is the text 'cat'."),
-        ("2.4", nn.ReLU, "the answer should be a module for inputs of the shape (1, 192, 9, 9), but it is the class ReLU itself; make one with ReLU(...)."),
-        ("2.4", 4, "the answer should be a module for inputs of the shape (1, 192, 9, 9), but it is 4."),
-        ("2.4", nn.Conv2d(3, 4, 1), "the answer should be a module for inputs of the shape (1, 192, 9, 9), but yours stops with RuntimeError: Given groups=1"),
+        (
+            "5.2",
+            (1, 1),
+            "not right: the parameters of the network and the parameters of the last layer.",
+        ),
+        (
+            "2.1",
+            {3, 4},
+            "the answer should be 2 whole numbers in brackets (padding, multiply-adds), but it is of the type set.",
+        ),
+        (
+            "2.2",
+            "cat",
+            "the answer should be one of the texts 'the pooling', 'torch.cat', 'the next module', but it is the text 'cat'.",
+        ),
+        (
+            "2.4",
+            nn.ReLU,
+            "the answer should be a module for inputs of the shape (1, 192, 9, 9), but it is the class ReLU itself; make one with ReLU(...).",
+        ),
+        (
+            "2.4",
+            4,
+            "the answer should be a module for inputs of the shape (1, 192, 9, 9), but it is 4.",
+        ),
+        (
+            "2.4",
+            nn.Conv2d(3, 4, 1),
+            "the answer should be a module for inputs of the shape (1, 192, 9, 9), but yours stops with RuntimeError: Given groups=1",
+        ),
         ("2.4", nn.Conv2d(192, 4, 1, device="meta"), "but yours stops with NotImplementedError: "),
         ("2.4", TwoOutputs(), "but what yours puts out is of the type tuple, not a tensor."),
-        ("2.4", nn.Conv2d(192, 4, 1), "its output has the shape (1, 4, 9, 9), which is not the one that is asked for."),
-        ("2.4", nn.Conv2d(192, 432, 1), "the shape is right, but it has too few parameters (83,376)."),
-        ("2.4", nn.Conv2d(192, 432, 3, padding=1), "the shape is right, but it has too many parameters (746,928)."),
-        ("3.3", 5, "the answer should be a function of two convolutions that gives a weight and a bias, but it is 5."),
+        (
+            "2.4",
+            nn.Conv2d(192, 4, 1),
+            "its output has the shape (1, 4, 9, 9), which is not the one that is asked for.",
+        ),
+        (
+            "2.4",
+            nn.Conv2d(192, 432, 1),
+            "the shape is right, but it has too few parameters (83,376).",
+        ),
+        (
+            "2.4",
+            nn.Conv2d(192, 432, 3, padding=1),
+            "the shape is right, but it has too many parameters (746,928).",
+        ),
+        (
+            "3.3",
+            5,
+            "the answer should be a function of two convolutions that gives a weight and a bias, but it is 5.",
+        ),
         ("3.3", lambda first: 1, "yours stops at (a Conv2d, a Conv2d) with TypeError: "),
         ("3.3", lambda first, second: None, "yours returns nothing (is there a return?)."),
         ("3.3", lambda first, second: ..., NO_ANSWER_YET),
-        ("3.3", lambda first, second: 1, "not right for 3 of the 3 inputs that were tried, for instance (a Conv2d, a Conv2d). It has to give both"),
-        ("7.3", lambda labels, count: labels[:, count], "yours stops at (a tensor of shape (3, 9), 9) with IndexError: "),
-        ("4.3", (128, 48, 64, 12, 32, 32), "the answer should be InceptionWidths(c1x1, c3x3_reduce, c3x3, c5x5_reduce, c5x5, pool_proj), but it is of the type tuple."),
-        ("4.3", InceptionWidths(64, 96, 128, 16, 32, 31), "its four paths do not put out 256 channels together."),
-        ("8b.2", -1, "a width is a factor for all channels: it has to be above 0, and need not be above 10."),
+        (
+            "3.3",
+            lambda first, second: 1,
+            "not right for 3 of the 3 inputs that were tried, for instance (a Conv2d, a Conv2d). It has to give both",
+        ),
+        (
+            "7.3",
+            lambda labels, count: labels[:, count],
+            "yours stops at (a tensor of shape (3, 9), 9) with IndexError: ",
+        ),
+        (
+            "4.3",
+            (128, 48, 64, 12, 32, 32),
+            "the answer should be InceptionWidths(c1x1, c3x3_reduce, c3x3, c5x5_reduce, c5x5, pool_proj), but it is of the type tuple.",
+        ),
+        (
+            "4.3",
+            InceptionWidths(64, 96, 128, 16, 32, 31),
+            "its four paths do not put out 256 channels together.",
+        ),
+        (
+            "8b.2",
+            -1,
+            "a width is a factor for all channels: it has to be above 0, and need not be above 10.",
+        ),
     ],
 )
 def test_answers_of_another_kind_are_named(number, answer, complaint):
@@ -607,9 +811,15 @@ def test_answers_of_another_kind_are_named(number, answer, complaint):
 
 def test_numbers_out_of_tables_and_tensors_are_numbers():
     right = EXERCISES["1.1"].right()
-    assert check("1.1", numpy.int64(right)) and check("1.1", torch.tensor(right)) and check("1.1", float(right))
+    assert (
+        check("1.1", numpy.int64(right))
+        and check("1.1", torch.tensor(right))
+        and check("1.1", float(right))
+    )
     assert check("1.3", numpy.float64(0.5625)) and check("S.1", torch.Size([1, 64, 112, 28]))
-    assert check("7.1", numpy.array(EXERCISES["7.1"].right())) and check("7.1", list(EXERCISES["7.1"].right()))
+    assert check("7.1", numpy.array(EXERCISES["7.1"].right())) and check(
+        "7.1", list(EXERCISES["7.1"].right())
+    )
 
 
 def test_near_misses_are_told_how_near_they_are():
@@ -644,7 +854,9 @@ def test_checked_lists_the_exercises():
 
 
 def test_importing_the_checkers_brings_nothing_heavy():
-    loaded = in_a_fresh_python("import json, sys\nfrom gnet_lib.exercises import check\nprint(json.dumps(list(sys.modules)))")
+    loaded = in_a_fresh_python(
+        "import json, sys\nfrom gnet_lib.exercises import check\nprint(json.dumps(list(sys.modules)))"
+    )
     assert not set(HEAVY).intersection(loaded)
 
 
@@ -653,7 +865,9 @@ def test_right_numbers_in_another_order_are_told_so(number):
     right = EXERCISES[number].right()
     message = check(number, right[::-1]).message
     assert "right numbers in another order. First the " in message
-    assert not any(f"{value:,}" in message or str(value) in message.partition(":")[2] for value in right)
+    assert not any(
+        f"{value:,}" in message or str(value) in message.partition(":")[2] for value in right
+    )
 
 
 def test_numbers_that_may_be_off_may_have_a_fraction():

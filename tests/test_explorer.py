@@ -49,7 +49,9 @@ def expected(setting):
             numbers["parameters", module, path] = costs[path].parameters
             numbers["channels", module, path] = outputs[path]
         for measure in ("multiply-adds", "parameters", "channels"):
-            numbers[measure, module, "module"] = sum(numbers[measure, module, path] for path in BRANCHES)
+            numbers[measure, module, "module"] = sum(
+                numbers[measure, module, path] for path in BRANCHES
+            )
     return numbers
 
 
@@ -65,7 +67,9 @@ PAPER = {printed.name: setting_of(printed) for printed in MODULES}
 def random_settings(count, seed):
     """Settings anywhere on the sliders."""
     draw = random.Random(seed)
-    return [{name: draw.randint(1, largest) for name, largest in LARGEST.items()} for _ in range(count)]
+    return [
+        {name: draw.randint(1, largest) for name, largest in LARGEST.items()} for _ in range(count)
+    ]
 
 
 def test_formulas_without_a_browser():
@@ -73,7 +77,10 @@ def test_formulas_without_a_browser():
         numbers = expected(setting)
         for measure, module, row in CELLS:
             if row != "module":
-                assert eval(formula(measure, module, row), dict(setting)) == numbers[measure, module, row]
+                assert (
+                    eval(formula(measure, module, row), dict(setting))
+                    == numbers[measure, module, row]
+                )
 
 
 # --- the page -------------------------------------------------------------------------
@@ -86,11 +93,21 @@ def build(folder, html):
     for name in ("_static", "_ext", "_inv", "references.bib"):
         copier = shutil.copytree if (ROOT / "book" / name).is_dir() else shutil.copy
         copier(ROOT / "book" / name, folder / "book" / name)
-    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/explorer\nchapters:\n- file: book/plain\n", encoding="utf-8")
+    (folder / "_toc.yml").write_text(
+        "format: jb-book\nroot: book/explorer\nchapters:\n- file: book/plain\n", encoding="utf-8"
+    )
     (folder / "book/plain.md").write_text("# A page without a chart\n\nText.\n", encoding="utf-8")
-    output = new_output("execute_result", {"text/html": html, "text/plain": "HTML"}, execution_count=1)
-    cells = [new_markdown_cell("# The explorer\n\nText.\n\n## A section"), new_code_cell("module_explorer()", outputs=[output], execution_count=1)]
-    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}, "language_info": {"name": "python"}}
+    output = new_output(
+        "execute_result", {"text/html": html, "text/plain": "HTML"}, execution_count=1
+    )
+    cells = [
+        new_markdown_cell("# The explorer\n\nText.\n\n## A section"),
+        new_code_cell("module_explorer()", outputs=[output], execution_count=1),
+    ]
+    kernel = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
     nbformat.write(new_notebook(cells=cells, metadata=kernel), folder / "book/explorer.ipynb")
     return jupyter_book(folder) / "book"
 
@@ -125,11 +142,14 @@ class Explorer(Visit):
 
     def move(self, setting):
         """Put every slider where it belongs, with the event that a hand would cause."""
-        self.page.evaluate("""setting => { for (const [name, value] of Object.entries(setting)) {
+        self.page.evaluate(
+            """setting => { for (const [name, value] of Object.entries(setting)) {
             const slider = document.querySelector(`#module-explorer-sliders input[name=${name}]`);
             slider.value = value;
             slider.dispatchEvent(new Event("input", {bubbles: true}));
-        } }""", setting)
+        } }""",
+            setting,
+        )
         self.settle()
 
     def settle(self):
@@ -137,7 +157,9 @@ class Explorer(Visit):
         self.page.wait_for_timeout(120)
 
     def setting(self):
-        values = self.page.evaluate("[...document.querySelectorAll('#module-explorer-sliders input')].map(slider => [slider.name, Number(slider.value)])")
+        values = self.page.evaluate(
+            "[...document.querySelectorAll('#module-explorer-sliders input')].map(slider => [slider.name, Number(slider.value)])"
+        )
         return dict(values)
 
     def text(self, *name):
@@ -145,8 +167,14 @@ class Explorer(Visit):
 
     def numbers(self):
         """(measure, module, row) -> number, as the page's table shows them."""
-        shown = dict(self.page.evaluate("[...document.querySelectorAll('.module-explorer output')].map(output => [output.id, output.value])"))
-        return {cell: int(shown["module-explorer-" + "-".join(cell)].replace(",", "")) for cell in CELLS}
+        shown = dict(
+            self.page.evaluate(
+                "[...document.querySelectorAll('.module-explorer output')].map(output => [output.id, output.value])"
+            )
+        )
+        return {
+            cell: int(shown["module-explorer-" + "-".join(cell)].replace(",", "")) for cell in CELLS
+        }
 
     def cut(self):
         """Pixels by which the longest text leaves the chart on its right."""
@@ -183,13 +211,21 @@ def assert_shows(explorer, setting):
     assert eval(explorer.text("code"), {"InceptionWidths": InceptionWidths}) == split(setting)[1]
     labels = explorer.labels()
     for module in ("naive", "reduced"):
-        counts = [as_number(label.removesuffix(f" {module}")) for label in labels if label.endswith(f" {module}") and "=" not in label]
+        counts = [
+            as_number(label.removesuffix(f" {module}"))
+            for label in labels
+            if label.endswith(f" {module}") and "=" not in label
+        ]
         assert len(counts) == 3
         for count, measure in zip(counts, ("multiply-adds", "parameters", "channels")):
-            assert count == pytest.approx(numbers[measure, module, "module"], rel=0.00501)  # three digits
+            assert count == pytest.approx(
+                numbers[measure, module, "module"], rel=0.00501
+            )  # three digits
     ratios = [float(label.split(" = ")[1].split(" × ")[0]) for label in labels if " = " in label]
     assert ratios == [
-        pytest.approx(numbers[measure, "naive", "module"] / numbers[measure, "reduced", "module"], abs=0.00501)
+        pytest.approx(
+            numbers[measure, "naive", "module"] / numbers[measure, "reduced", "module"], abs=0.00501
+        )
         for measure in ("multiply-adds", "parameters", "channels")
     ]
 
@@ -235,12 +271,17 @@ def test_choice_follows_the_sliders_and_back(explorer):
 
 
 def test_sentence_follows_when_the_slider_rests(explorer):
-    naive, reduced = (f"{expected(PAPER['5b'])['multiply-adds', module, 'module']:,}" for module in ("naive", "reduced"))
+    naive, reduced = (
+        f"{expected(PAPER['5b'])['multiply-adds', module, 'module']:,}"
+        for module in ("naive", "reduced")
+    )
     before = explorer.text("sentence")
     explorer.choose("5b")
     assert explorer.text("sentence") == before  # a screen reader is not interrupted at every step
     explorer.page.wait_for_timeout(500)
-    assert f"naive module needs {naive} " in explorer.text("sentence") and f"needs {reduced} " in explorer.text("sentence")
+    assert f"naive module needs {naive} " in explorer.text(
+        "sentence"
+    ) and f"needs {reduced} " in explorer.text("sentence")
 
 
 @pytest.mark.parametrize("name", ["3a", "5b"])
@@ -248,7 +289,11 @@ def test_bars_are_to_scale(explorer, name):
     """Naive and reduced share one scale; naive is outlined, reduced filled, in the house's colours."""
     explorer.choose(name)
     numbers, bars = expected(PAPER[name]), explorer.bars()
-    rows = {"multiply-adds": (*BRANCHES, "module"), "parameters": (*BRANCHES, "module"), "channels": ("module",)}
+    rows = {
+        "multiply-adds": (*BRANCHES, "module"),
+        "parameters": (*BRANCHES, "module"),
+        "channels": ("module",),
+    }
     wanted = [
         (measure, module, path)
         for module in ("naive", "reduced") for measure in rows for row in rows[measure]
@@ -256,11 +301,17 @@ def test_bars_are_to_scale(explorer, name):
     ]  # fmt: skip
     assert len(bars) == len(wanted) == 40
     for measure in rows:
-        mine = [(bar, numbers[measure, module, path]) for bar, (of, module, path) in zip(bars, wanted) if of == measure]
+        mine = [
+            (bar, numbers[measure, module, path])
+            for bar, (of, module, path) in zip(bars, wanted)
+            if of == measure
+        ]
         scale = max(width / value for (width, _, _), value in mine if value)
         assert all(abs(width - scale * value) < 0.5 for (width, _, _), value in mine)
     for (_, fill, stroke), (_, module, path) in zip(bars, wanted):
-        assert stroke == plots.COLOURS[path] and fill == ("white" if module == "naive" else plots.COLOURS[path])
+        assert stroke == plots.COLOURS[path] and fill == (
+            "white" if module == "naive" else plots.COLOURS[path]
+        )
 
 
 def test_says_where_a_reduction_costs_more(explorer):
@@ -269,7 +320,9 @@ def test_says_where_a_reduction_costs_more(explorer):
     explorer.move({"c3x3_reduce": most})
     assert not [label for label in explorer.labels()[:30] if "(more)" in label and " M" in label]
     explorer.move({"c3x3_reduce": most + 1})
-    assert [label for label in explorer.labels() if "(more)" in label and " M" in label] == ["174 M (more)"]
+    assert [label for label in explorer.labels() if "(more)" in label and " M" in label] == [
+        "174 M (more)"
+    ]
 
 
 # --- hands ----------------------------------------------------------------------------
@@ -293,11 +346,20 @@ def test_every_control_is_reached_by_tab_and_has_a_name(explorer):
     reached = []
     for _ in range(10):
         explorer.page.keyboard.press("Tab")
-        reached.append(explorer.page.evaluate("document.activeElement.name || document.activeElement.textContent.trim()"))
+        reached.append(
+            explorer.page.evaluate(
+                "document.activeElement.name || document.activeElement.textContent.trim()"
+            )
+        )
     assert reached == [*LARGEST, "Copy", "The exact numbers"]
     for name in LARGEST:
         assert explorer.page.get_by_role("slider", name=re.compile(rf"^{name}\b")).count() == 1
-    assert explorer.page.get_by_role("radiogroup", name="A module of the paper").get_by_role("radio").count() == 10
+    assert (
+        explorer.page.get_by_role("radiogroup", name="A module of the paper")
+        .get_by_role("radio")
+        .count()
+        == 10
+    )
 
 
 def test_mouse_drags_a_slider(explorer):
@@ -318,7 +380,10 @@ def test_copy_gives_the_line(explorer):
     explorer.page.get_by_role("button", name="Copy", exact=True).click()
     explorer.page.get_by_role("button", name="Copied", exact=True).wait_for()
     line = explorer.page.evaluate("navigator.clipboard.readText()")
-    assert eval(line, {"InceptionWidths": InceptionWidths}) == split(PAPER["4d"] | {"pool_proj": 65})[1]
+    assert (
+        eval(line, {"InceptionWidths": InceptionWidths})
+        == split(PAPER["4d"] | {"pool_proj": 65})[1]
+    )
     assert explorer.page.evaluate("getSelection().toString()") == line
 
 
@@ -361,7 +426,9 @@ def test_nothing_scrolls_sideways(chromium, book, width):
 def test_light_and_dark(chromium, book, dark):
     visit = Explorer(chromium, book, dark=dark)
     visit.page.wait_for_timeout(150)
-    picture = Image.open(io.BytesIO(visit.page.locator(".module-explorer").screenshot())).convert("L")
+    picture = Image.open(io.BytesIO(visit.page.locator(".module-explorer").screenshot())).convert(
+        "L"
+    )
     mean, (darkest, brightest) = ImageStat.Stat(picture).mean[0], picture.getextrema()
     assert mean < 70 if dark else mean > 190
     assert brightest > 180 and darkest < 90  # something can be read
@@ -373,9 +440,15 @@ def test_light_and_dark(chromium, book, dark):
 
 def test_numbers_stand_in_the_page_without_scripts():
     page = BeautifulSoup(module_explorer(480, WIDTHS["4a"], 14).data, "html.parser")
-    numbers = {cell: int(page.find(id="module-explorer-" + "-".join(cell)).get_text().replace(",", "")) for cell in CELLS}
+    numbers = {
+        cell: int(page.find(id="module-explorer-" + "-".join(cell)).get_text().replace(",", ""))
+        for cell in CELLS
+    }
     assert numbers == expected(PAPER["4a"])
-    assert eval(page.find(id="module-explorer-code").get_text(), {"InceptionWidths": InceptionWidths}) == WIDTHS["4a"]
+    assert (
+        eval(page.find(id="module-explorer-code").get_text(), {"InceptionWidths": InceptionWidths})
+        == WIDTHS["4a"]
+    )
 
 
 def test_the_same_in_every_run():
@@ -386,7 +459,19 @@ def test_another_start(chromium, tmp_path):
     widths = InceptionWidths(10, 20, 700, 5, 6, 7)
     visit = Explorer(chromium, build(tmp_path / "book", module_explorer(33, widths, 60).data))
     assert visit.chosen() == "own"
-    assert_shows(visit, {"in_channels": 33, "size": 60, "c1x1": 10, "c3x3_reduce": 20, "c3x3": 700, "c5x5_reduce": 5, "c5x5": 6, "pool_proj": 7})
+    assert_shows(
+        visit,
+        {
+            "in_channels": 33,
+            "size": 60,
+            "c1x1": 10,
+            "c3x3_reduce": 20,
+            "c3x3": 700,
+            "c5x5_reduce": 5,
+            "c5x5": 6,
+            "pool_proj": 7,
+        },
+    )
     assert visit.complaints() == []
     visit.close()
 
@@ -397,10 +482,18 @@ def test_another_start(chromium, tmp_path):
 def test_vega_comes_from_the_book(chromium, book):
     visit = Explorer(chromium, book)
     scripts = [address for address in visit.loaded if "/vega" in address]
-    assert [re.search(r"_static/vega/([\w.-]+)", address)[1] for address in scripts] == ["vega.min.js", "vega-lite.min.js", "vega-embed.min.js"]
+    assert [re.search(r"_static/vega/([\w.-]+)", address)[1] for address in scripts] == [
+        "vega.min.js",
+        "vega-lite.min.js",
+        "vega-embed.min.js",
+    ]
     # What is there is what the page says is there, and what Altair asks for.
     said = visit.page.evaluate("VEGA_DEBUG")
-    assert said == {"vega_version": altair.VEGA_VERSION, "vegalite_version": altair.VEGALITE_VERSION, "vegaembed_version": altair.VEGAEMBED_VERSION}
+    assert said == {
+        "vega_version": altair.VEGA_VERSION,
+        "vegalite_version": altair.VEGALITE_VERSION,
+        "vegaembed_version": altair.VEGAEMBED_VERSION,
+    }
     there = visit.page.evaluate("[vega.version, vegaLite.version, vegaEmbed.version]")
     for version, asked in zip(there, said.values()):
         assert (version + ".").startswith(asked + ".")
@@ -415,16 +508,24 @@ def test_other_pages_stay_light(chromium, book):
 
 
 def test_size():
-    scripts = sum(len(gzip.compress(path.read_bytes())) for path in (ROOT / "book/_static/vega").glob("*.js"))
+    scripts = sum(
+        len(gzip.compress(path.read_bytes())) for path in (ROOT / "book/_static/vega").glob("*.js")
+    )
     assert scripts + len(gzip.compress(module_explorer().data.encode())) < COMPRESSED_LIMIT
 
 
 def test_a_page_that_asks_elsewhere_is_noticed(chromium, tmp_path):
     page = tmp_path / "page.html"
-    page.write_text("<script src='https://cdn.example.org/vega.js'></script><script>throw new Error('oh')</script>", encoding="utf-8")
+    page.write_text(
+        "<script src='https://cdn.example.org/vega.js'></script><script>throw new Error('oh')</script>",
+        encoding="utf-8",
+    )
     visit = Visit(chromium, page.as_uri())
     assert visit.outside == ["https://cdn.example.org/vega.js"]
-    assert "asked another host: https://cdn.example.org/vega.js" in visit.complaints() and "oh" in visit.complaints()
+    assert (
+        "asked another host: https://cdn.example.org/vega.js" in visit.complaints()
+        and "oh" in visit.complaints()
+    )
     visit.close()
 
 
@@ -433,7 +534,9 @@ def test_a_page_that_asks_elsewhere_is_noticed(chromium, tmp_path):
 
 def test_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "altair", None)
-    with pytest.raises(ModuleNotFoundError, match="package altair, which is not installed; run: pip install altair"):
+    with pytest.raises(
+        ModuleNotFoundError, match="package altair, which is not installed; run: pip install altair"
+    ):
         module_explorer()
 
 
@@ -450,10 +553,16 @@ def test_refuses_a_bad_start(function, start, message):
 
 def test_a_missing_browser_is_a_failure_in_one_line(monkeypatch):
     monkeypatch.setenv("CHROMIUM", "/none/chromium")
-    with pytest.raises(RuntimeError, match="CHROMIUM must name a browser that can be run, but it is '/none/chromium'"):
+    with pytest.raises(
+        RuntimeError,
+        match="CHROMIUM must name a browser that can be run, but it is '/none/chromium'",
+    ):
         find_browser()
     monkeypatch.delenv("CHROMIUM")
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr(browser_module, "PLACES", ())
-    with pytest.raises(RuntimeError, match="need a browser, and none was found. Install Chromium .*, or set CHROMIUM"):
+    with pytest.raises(
+        RuntimeError,
+        match="need a browser, and none was found. Install Chromium .*, or set CHROMIUM",
+    ):
         find_browser()

@@ -48,10 +48,14 @@ def on_meta(build):
         return build()
 
 
-def shapes_behind(layers: dict[str, nn.Module], model: nn.Module, x: torch.Tensor) -> dict[str, tuple]:
+def shapes_behind(
+    layers: dict[str, nn.Module], model: nn.Module, x: torch.Tensor
+) -> dict[str, tuple]:
     shapes = {}
     for name, layer in layers.items():
-        layer.register_forward_hook(lambda _, __, out, name=name: shapes.update({name: tuple(out.shape)}))
+        layer.register_forward_hook(
+            lambda _, __, out, name=name: shapes.update({name: tuple(out.shape)})
+        )
     with torch.no_grad():
         model(x)
     return shapes
@@ -92,7 +96,9 @@ def head_parameters(in_channels: int) -> int:
 def by_hand() -> dict[str, int]:
     rows = {"conv1": conv_parameters(3, 64, 7)}
     rows["conv2"] = conv_parameters(64, 64, 1) + conv_parameters(64, 192, 3)
-    rows |= {module.name: module_parameters(module.in_channels, module.widths) for module in MODULES}
+    rows |= {
+        module.name: module_parameters(module.in_channels, module.widths) for module in MODULES
+    }
     rows["linear"] = (1024 + 1) * 1000
     return rows
 
@@ -102,7 +108,9 @@ def test_parameters_row_by_row(norm):
     model = on_meta(lambda: GoogLeNet(norm=norm))
     expected = by_hand()
     linear = expected.pop("linear")
-    counted = {name: parameters_of(layer) for name, layer in model.body.items() if parameters_of(layer)}
+    counted = {
+        name: parameters_of(layer) for name, layer in model.body.items() if parameters_of(layer)
+    }
     assert counted == expected
     assert parameters_of(model.fc) == linear
     assert {name: parameters_of(head) for name, head in model.heads.items()} == {
@@ -219,7 +227,10 @@ THEIR_BRANCHES = {"1x1": "branch1", "3x3": "branch2", "5x5": "branch3", "pool": 
 
 
 def test_shapes_are_those_of_torchvision():
-    ours, theirs = on_meta(lambda: GoogLeNet(aux=False)).eval(), on_meta(torchvision_googlenet).eval()
+    ours, theirs = (
+        on_meta(lambda: GoogLeNet(aux=False)).eval(),
+        on_meta(torchvision_googlenet).eval(),
+    )
     images = torch.zeros(2, 3, 224, 224, device="meta")
     our_shapes = shapes_behind({name: ours.body[name] for name in THEIR_LAYERS}, ours, images)
     their_shapes = shapes_behind(
@@ -227,19 +238,27 @@ def test_shapes_are_those_of_torchvision():
     )
     assert our_shapes == their_shapes
     assert {name: shape[1:3] for name, shape in our_shapes.items()} == {
-        name: (int(row["output_c"]), int(row["output_h"])) for name, row in list(PRINTED_ROWS.items())[:15]
+        name: (int(row["output_c"]), int(row["output_h"]))
+        for name, row in list(PRINTED_ROWS.items())[:15]
     }
 
 
 def test_parameters_without_the_5x5_path_are_those_of_torchvision():
-    ours, theirs = on_meta(lambda: GoogLeNet(aux=False, norm="batch")), on_meta(torchvision_googlenet)
+    ours, theirs = (
+        on_meta(lambda: GoogLeNet(aux=False, norm="batch")),
+        on_meta(torchvision_googlenet),
+    )
     for name, layers in THEIR_LAYERS.items():
         if not isinstance(ours.body[name], Inception):
-            assert parameters_of(ours.body[name]) == sum(parameters_of(getattr(theirs, layer)) for layer in layers)
+            assert parameters_of(ours.body[name]) == sum(
+                parameters_of(getattr(theirs, layer)) for layer in layers
+            )
             continue
         (their_module,) = (getattr(theirs, layer) for layer in layers)
         for path, branch in THEIR_BRANCHES.items():
-            same = parameters_of(ours.body[name].branches[path]) == parameters_of(getattr(their_module, branch))
+            same = parameters_of(ours.body[name].branches[path]) == parameters_of(
+                getattr(their_module, branch)
+            )
             assert same == (path != "5x5"), (name, path)
     assert parameters_of(ours.fc) == parameters_of(theirs.fc)
 
@@ -252,7 +271,9 @@ def test_the_network_is_torchvisions_once_its_two_differences_are_undone():
         if branch is not None:
             three = branch[1].conv
             assert three.kernel_size == (3, 3)
-            branch[1].conv = nn.Conv2d(three.in_channels, three.out_channels, 5, padding=2, bias=False)
+            branch[1].conv = nn.Conv2d(
+                three.in_channels, three.out_channels, 5, padding=2, bias=False
+            )
     assert theirs.maxpool4.kernel_size == 2
     theirs.maxpool4 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
     ours = GoogLeNet(aux=False, norm="batch")
@@ -282,7 +303,9 @@ def longest_chain_of_weights(output: torch.Tensor) -> int:
             return 0
         if node not in counted:
             here = node.name().startswith(("ConvolutionBackward", "AddmmBackward"))
-            counted[node] = here + max((depth(below) for below, _ in node.next_functions), default=0)
+            counted[node] = here + max(
+                (depth(below) for below, _ in node.next_functions), default=0
+            )
         return counted[node]
 
     return depth(output.grad_fn)
@@ -394,7 +417,7 @@ def test_a_head_reads_its_module_and_nothing_later(network_with_heads, output, l
         name for name in names
         if any(p.grad is not None and p.grad.abs().max() > 0 for p in model.body[name].parameters())
     ]  # fmt: skip
-    assert reached == names[:names.index(last) + 1]
+    assert reached == names[: names.index(last) + 1]
     heads = {name for name, head in model.heads.items() if head.fc2.weight.grad is not None}
     assert heads == ({last} if output != "logits" else set())
 
@@ -428,7 +451,10 @@ def test_gradient_reaches_every_parameter(norm):
 
 def test_without_heads_any_size_will_do_and_evaluation_takes_any_with_heads():
     with torch.no_grad():
-        assert GoogLeNet(aux=False, num_classes=2).train()(torch.zeros(1, 3, 31, 50)).shape == (1, 2)
+        assert GoogLeNet(aux=False, num_classes=2).train()(torch.zeros(1, 3, 31, 50)).shape == (
+            1,
+            2,
+        )
         model = GoogLeNet(num_classes=2, image_size=WITH_HEADS).eval()
         assert model(torch.zeros(1, 3, 64, 100)).shape == (1, 2)
 
@@ -535,7 +561,9 @@ def mini_parameters(naive: bool, width: float = 1) -> int:
             channels = one + three + five + channels
         else:
             whole += conv(channels, reduce3, 1) + conv(reduce3, three, 3)
-            whole += conv(channels, reduce5, 1) + conv(reduce5, five, 5) + conv(channels, project, 1)
+            whole += (
+                conv(channels, reduce5, 1) + conv(reduce5, five, 5) + conv(channels, project, 1)
+            )
             channels = one + three + five + project
     return whole + (channels + 1) * 10
 
@@ -574,7 +602,10 @@ def test_mini_of_another_width_by_hand(width, module):
 
 def test_mini_has_width_1_unless_it_is_told_otherwise():
     plain, explicit = MiniGoogLeNet(), MiniGoogLeNet(width=1.0)
-    shapes = [{name: each.shape for name, each in model.state_dict().items()} for model in (plain, explicit)]
+    shapes = [
+        {name: each.shape for name, each in model.state_dict().items()}
+        for model in (plain, explicit)
+    ]
     assert shapes[0] == shapes[1]
     doubled = parameters_of(MiniGoogLeNet(width=2)) / parameters_of(plain)
     assert 3.9 < doubled < 4  # batch normalisation and the last layer grow by 2 only
@@ -620,7 +651,10 @@ def test_deep_rows_are_the_printed_ones_divided_by_eight():
     for printed in MODULES:
         eighth = [width / 8 for width in vars(printed.widths).values()]
         assert list(vars(by_name[printed.name].widths).values()) == eighth
-    stem = [(row.kernel_size, row.stride, row.reduce, row.out_channels) for row in (by_name["conv1"], by_name["conv2"])]
+    stem = [
+        (row.kernel_size, row.stride, row.reduce, row.out_channels)
+        for row in (by_name["conv1"], by_name["conv2"])
+    ]
     assert stem == [(7, 1, None, 8), (3, 1, 8, 24)]
 
 
@@ -644,7 +678,10 @@ def test_deep_network_has_both_heads(norm):
     outputs = model(images)
     assert isinstance(outputs, GoogLeNetOutputs)
     assert [tuple(each.shape) for each in outputs] == [(2, 10)] * 3
-    assert [tuple(head.conv.conv.weight.shape[:2]) for head in model.heads.values()] == [(128, 64), (128, 66)]
+    assert [tuple(head.conv.conv.weight.shape[:2]) for head in model.heads.values()] == [
+        (128, 64),
+        (128, 66),
+    ]
     # A map of 7x7 leaves one window of 5x5, so a head's first linear layer reads 128 numbers.
     assert [head.fc1.in_features for head in model.heads.values()] == [128, 128]
     with torch.no_grad():
@@ -735,7 +772,12 @@ def test_the_smallest_head_works():
 
 def test_numbers_out_of_a_table_are_taken():
     model = on_meta(lambda: GoogLeNet(np.int64(1), np.int64(7), image_size=np.int64(WITH_HEADS)))
-    numbers = (model.in_channels, model.image_size, model.fc.out_features, model.heads["4a"].fc1.in_features)
+    numbers = (
+        model.in_channels,
+        model.image_size,
+        model.fc.out_features,
+        model.heads["4a"].fc1.in_features,
+    )
     assert numbers == (1, WITH_HEADS, 7, 128)
     assert {type(number) for number in numbers} == {int}
 
@@ -748,7 +790,10 @@ def test_the_notes_have_no_small_network():
 
 
 def test_images_must_be_a_tensor():
-    with pytest.raises(ValueError, match="^images must be a torch.Tensor, but it is of type ndarray; torch.as_tensor"):
+    with pytest.raises(
+        ValueError,
+        match="^images must be a torch.Tensor, but it is of type ndarray; torch.as_tensor",
+    ):
         MiniGoogLeNet()(np.zeros((1, 1, 28, 28), dtype="float32"))
 
 
@@ -760,7 +805,10 @@ def test_mini_checks_its_width(bad):
 
 
 def test_mini_checks_its_module():
-    with pytest.raises(ValueError, match="module must be Inception or NaiveInception, or a subclass of one of them, but it is <class 'int'>"):
+    with pytest.raises(
+        ValueError,
+        match="module must be Inception or NaiveInception, or a subclass of one of them, but it is <class 'int'>",
+    ):
         MiniGoogLeNet(module=int)
     assert isinstance(MiniGoogLeNet(module=NotesInception).body["3a"], NotesInception)
 
@@ -769,14 +817,18 @@ def test_mini_checks_its_module():
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 def test_an_image_too_small_is_refused(aux, training):
     model = on_meta(lambda: GoogLeNet(aux=aux)).train(training)
-    with pytest.raises(ValueError, match="^images must be at least 31 pixels high and wide, but they are 40x30$"):
+    with pytest.raises(
+        ValueError, match="^images must be at least 31 pixels high and wide, but they are 40x30$"
+    ):
         model(torch.zeros(2, 3, 40, 30, device="meta"))
 
 
 @pytest.mark.parametrize("shape", [(3, 224, 224), (2, 1, 64, 64), (2, 64, 64, 3)], ids=str)
 def test_a_batch_of_another_shape_is_refused(shape):
     model = on_meta(lambda: GoogLeNet(aux=False))
-    message = rf"^images must have the shape \(N, 3, H, W\), but its shape is {re.escape(str(shape))}$"
+    message = (
+        rf"^images must have the shape \(N, 3, H, W\), but its shape is {re.escape(str(shape))}$"
+    )
     with pytest.raises(ValueError, match=message):
         model(torch.zeros(shape, device="meta"))
 

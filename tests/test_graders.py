@@ -17,7 +17,14 @@ import pytest
 from conftest import BOOK
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-FIELDS = {"grade_id": str, "grade": bool, "solution": bool, "locked": bool, "task": bool, "schema_version": int}
+FIELDS = {
+    "grade_id": str,
+    "grade": bool,
+    "solution": bool,
+    "locked": bool,
+    "task": bool,
+    "schema_version": int,
+}
 CHAPTERS = [nbformat.read(path, as_version=4) for path in sorted(BOOK.glob("*.ipynb"))]
 
 
@@ -41,7 +48,10 @@ def faults(notebook):
             found.append(f"{mark.grade_id}: students write into solution cells, and only there")
         if mark.solution and not cell.source.endswith("\n### BEGIN SOLUTION\n### END SOLUTION"):
             found.append(f"{mark.grade_id}: nbgrader would replace the whole cell")
-        if mark.grade and (mark.get("points", 0) < 1 or not cell.source.splitlines()[-1].startswith("assert check(")):
+        if mark.grade and (
+            mark.get("points", 0) < 1
+            or not cell.source.splitlines()[-1].startswith("assert check(")
+        ):
             found.append(f"{mark.grade_id}: earns nothing, or asserts nothing")
     kinds = [(mark.solution, mark.grade) for mark in marks if mark.solution or mark.grade]
     if kinds != [(True, False), (False, True)] * (len(kinds) // 2):
@@ -49,7 +59,9 @@ def faults(notebook):
     return found
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.cells[1].source.splitlines()[0])
+@pytest.mark.parametrize(
+    "chapter", CHAPTERS, ids=lambda chapter: chapter.cells[1].source.splitlines()[0]
+)
 def test_chapter_for_nbgrader(chapter):
     marked = graders.for_nbgrader(hand_out.hand_out(chapter, set()))
     nbformat.validate(marked)
@@ -62,20 +74,30 @@ def test_the_book_has_answers_to_grade():
     assert sum(len(answer_cells(chapter)) for chapter in CHAPTERS) >= 2
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.cells[1].source.splitlines()[0])
+@pytest.mark.parametrize(
+    "chapter", CHAPTERS, ids=lambda chapter: chapter.cells[1].source.splitlines()[0]
+)
 def test_answer_cells_end_with_their_check(chapter):
     """Only the last statement goes, and it is the check of this very exercise."""
     for cell in answer_cells(chapter):
         code, check = graders.code_and_check(cell.source)
-        (name,) = re.fullmatch(r'check\("' + cell.metadata.gnet.exercise + r'", (\w+)\)', check).groups()
+        (name,) = re.fullmatch(
+            r'check\("' + cell.metadata.gnet.exercise + r'", (\w+)\)', check
+        ).groups()
         assert f"\n{code}".count(f"\n{name} = ") + f"\n{code}".count(f"\ndef {name}(") == 1
         assert cell.source.replace(code, "", 1).strip() == check
 
 
 def exercise(number, answer="..."):
     """An answer cell as a student leaves it."""
-    source = f'from gnet_lib.exercises import check\n\nanswer = {answer}\n\ncheck("{number}", answer)'
-    return new_code_cell(source, id=f"answer-{number.replace('.', '-')}", metadata={"gnet": {"exercise": number, "part": "answer"}})
+    source = (
+        f'from gnet_lib.exercises import check\n\nanswer = {answer}\n\ncheck("{number}", answer)'
+    )
+    return new_code_cell(
+        source,
+        id=f"answer-{number.replace('.', '-')}",
+        metadata={"gnet": {"exercise": number, "part": "answer"}},
+    )
 
 
 def with_answers(*cells):
@@ -107,7 +129,16 @@ def test_faults_are_noticed(spoil, fault):
 
 def graded(folder, **variables):
     """Run the tests of a hand-out as a teacher does; test -> what it says, "" if it passed."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_submission.py", "--junitxml", "grades.xml"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "test_submission.py",
+        "--junitxml",
+        "grades.xml",
+    ]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **variables}
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
     said = {}
@@ -120,7 +151,9 @@ def graded(folder, **variables):
 @pytest.fixture
 def course(tmp_path):
     """A hand-out with two exercises, before anybody has handed in."""
-    nbformat.write(with_answers(exercise("8.3", "(..., ...)"), exercise("8.4")), tmp_path / "08_training.ipynb")
+    nbformat.write(
+        with_answers(exercise("8.3", "(..., ...)"), exercise("8.4")), tmp_path / "08_training.ipynb"
+    )
     graders.add_pytest_file(tmp_path)
     return tmp_path
 
@@ -139,7 +172,10 @@ def test_submissions_are_graded(course):
     hand_in(course, "carl", exercise("8.3", "(281, 655)"), exercise("8.4"))
     done, said = graded(course)
     assert said["ada/08_training-8.3"] == said["ada/08_training-8.4"] == ""
-    assert said["blaise/08_training-8.3"] != "" and "the cell for the answer is missing" in said["blaise/08_training-8.4"]
+    assert (
+        said["blaise/08_training-8.3"] != ""
+        and "the cell for the answer is missing" in said["blaise/08_training-8.4"]
+    )
     assert "8.3: the second number goes to the end of the training" in said["carl/08_training-8.3"]
     assert "8.4: no answer yet" in said["carl/08_training-8.4"]
     assert len(said) == 6 and done.returncode == 1
@@ -148,7 +184,15 @@ def test_submissions_are_graded(course):
 RIGHT = "0.91 * 0.09 / 0.001**2"  # to 8.4
 
 
-@pytest.mark.parametrize("name", ["08_training (1).ipynb", "08_training(2).ipynb", "08_training-1.ipynb", "08_training-Copy1.ipynb"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "08_training (1).ipynb",
+        "08_training(2).ipynb",
+        "08_training-1.ipynb",
+        "08_training-Copy1.ipynb",
+    ],
+)
 def test_a_copy_is_graded_like_the_original(course, name):
     hand_in(course, "carl", exercise("8.4", RIGHT), name=name)
     _, said = graded(course)
@@ -164,15 +208,22 @@ def test_what_cannot_be_graded_fails_alone(course):
     hand_in(course, "ada/.ipynb_checkpoints", exercise("8.4"), name="08_training-checkpoint.ipynb")
     _, said = graded(course)
     assert said.pop("ada/08_training-8.4") == "" and "missing" in said.pop("ada/08_training-8.3")
-    assert "no handed-out notebook is called my homework.ipynb; rename it to one of 08_training.ipynb" in said.pop("carl/my homework")
+    assert (
+        "no handed-out notebook is called my homework.ipynb; rename it to one of 08_training.ipynb"
+        in said.pop("carl/my homework")
+    )
     assert f"move it to {course / 'submitted'}/STUDENT/08_training.ipynb" in said.pop("08_training")
     assert "lies in the wrong place" in said.pop("dora/week4/08_training")
     assert said == {}
 
 
 def test_an_endless_loop_costs_the_limit_once_and_only_what_follows(course):
-    hand_in(course, "blaise", exercise("8.4", RIGHT), new_code_cell("while True: pass"), exercise("8.3"))
-    hand_in(course, "carl", new_code_cell("while True: pass"), exercise("8.3"), exercise("8.4", RIGHT))
+    hand_in(
+        course, "blaise", exercise("8.4", RIGHT), new_code_cell("while True: pass"), exercise("8.3")
+    )
+    hand_in(
+        course, "carl", new_code_cell("while True: pass"), exercise("8.3"), exercise("8.4", RIGHT)
+    )
     done, said = graded(course, CELL_LIMIT_SECONDS="15")
     assert said["blaise/08_training-8.4"] == ""
     for name in ("blaise/08_training-8.3", "carl/08_training-8.3", "carl/08_training-8.4"):
@@ -181,12 +232,28 @@ def test_an_endless_loop_costs_the_limit_once_and_only_what_follows(course):
 
 
 def test_a_notebook_that_ends_python(course):
-    hand_in(course, "ada", exercise("8.4", RIGHT), new_code_cell("import os\nos._exit(1)"), exercise("8.3"))
+    hand_in(
+        course,
+        "ada",
+        exercise("8.4", RIGHT),
+        new_code_cell("import os\nos._exit(1)"),
+        exercise("8.3"),
+    )
     _, said = graded(course)
     assert said["ada/08_training-8.4"] == "" and "ended Python" in said["ada/08_training-8.3"]
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b"{}", b"\xff\xfe", b'{"cells": [1], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"{}",
+        b"\xff\xfe",
+        b'{"cells": [1], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+    ],
+)
 def test_a_file_that_is_no_notebook(course, content):
     hand_in(course, "ada").write_bytes(content)
     _, said = graded(course)

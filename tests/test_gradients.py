@@ -11,7 +11,15 @@ import re
 import numpy as np
 import pytest
 import torch
-from gnet_lib import GoogLeNet, LinearInception, MiniGoogLeNet, gradient_norms, initialise, joint_loss, signal_scale
+from gnet_lib import (
+    GoogLeNet,
+    LinearInception,
+    MiniGoogLeNet,
+    gradient_norms,
+    initialise,
+    joint_loss,
+    signal_scale,
+)
 from gnet_lib.googlenet import DEEP_ROWS
 from gnet_lib.gradients import INITIALISATIONS, fan_in
 from gnet_lib.paper import Convolution
@@ -101,7 +109,9 @@ def test_every_convolution_and_linear_layer_is_drawn_anew(how):
     for layer in layers_of(model):
         assert layer.weight.unique().numel() > 0.9 * layer.weight.numel()
         assert layer.weight.abs().max() < 7
-    drawn = {layer.weight for layer in layers_of(model)} | {layer.bias for layer in layers_of(model)}
+    drawn = {layer.weight for layer in layers_of(model)} | {
+        layer.bias for layer in layers_of(model)
+    }
     rest = [parameter for parameter in model.parameters() if parameter not in drawn]
     assert rest and all((parameter == 7).all() for parameter in rest)  # batch normalisation
 
@@ -109,7 +119,9 @@ def test_every_convolution_and_linear_layer_is_drawn_anew(how):
 @EVERY_START
 def test_biases(how):
     biases = [layer.bias for layer in layers_of(initialise(deep(), how))]
-    assert len(biases) == 57 + 1 + 6  # Table 1's convolutions, the last layer, twice three of the heads
+    assert (
+        len(biases) == 57 + 1 + 6
+    )  # Table 1's convolutions, the last layer, twice three of the heads
     assert all((bias == 0).all() == (how != "pytorch") for bias in biases)
 
 
@@ -126,7 +138,9 @@ def test_the_seed_decides(how):
 @pytest.mark.parametrize("how", ["kaiming", "", None, "He", ["he"]])
 def test_unknown_initialisation(how):
     model = nn.Linear(2, 2)
-    with pytest.raises(ValueError, match=re.escape(f"how must be one of pytorch, xavier, he, but it is {how!r}")):
+    with pytest.raises(
+        ValueError, match=re.escape(f"how must be one of pytorch, xavier, he, but it is {how!r}")
+    ):
         initialise(model, how)
 
 
@@ -147,7 +161,9 @@ def test_norm_is_that_of_numerical_derivatives():
         weights.data.view(-1)[place] += 1e-5
         return (losses[0] - losses[1]) / 2e-5
 
-    conv1 = [layer.weight for layer in model.body["conv1"].modules() if isinstance(layer, nn.Conv2d)]
+    conv1 = [
+        layer.weight for layer in model.body["conv1"].modules() if isinstance(layer, nn.Conv2d)
+    ]
     assert [tuple(weight.shape) for weight in conv1] == [(3, 1, 1, 1), (2, 3, 3, 3)]
     for name, some in (("conv1", conv1), ("fc", [model.fc.weight])):
         squares = [derivative(each, place) ** 2 for each in some for place in range(each.numel())]
@@ -169,7 +185,20 @@ def test_norms_are_those_of_a_training_step(norm, heads, batch):
         for name, row in [*by_hand.body.items(), ("fc", by_hand.fc)]
         if list(row.parameters())
     }
-    assert list(found) == ["conv1", "conv2", "3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b", "fc"]
+    assert list(found) == [
+        "conv1",
+        "conv2",
+        "3a",
+        "3b",
+        "4a",
+        "4b",
+        "4c",
+        "4d",
+        "4e",
+        "5a",
+        "5b",
+        "fc",
+    ]
     assert found == pytest.approx(expected, rel=1e-5)
     assert min(found.values()) > 0
 
@@ -179,10 +208,16 @@ def test_heads_reach_the_rows_in_front_of_them_and_no_others(batch):
     model = initialise(deep(dropout=0.0), "he")
     for head in model.heads.values():
         head.dropout.p = 0.0
-    without, some, more = (gradient_norms(model, images, labels, weight) for weight in (0.0, 0.3, 3e6))
+    without, some, more = (
+        gradient_norms(model, images, labels, weight) for weight in (0.0, 0.3, 3e6)
+    )
     for name in without:
         if name in UNCHANGED_BY_HEADS:
-            assert without[name] == pytest.approx(some[name], rel=1e-5) == pytest.approx(more[name], rel=1e-5)
+            assert (
+                without[name]
+                == pytest.approx(some[name], rel=1e-5)
+                == pytest.approx(more[name], rel=1e-5)
+            )
         else:
             assert some[name] != pytest.approx(without[name], rel=1e-3)
             assert more[name] > 1e4 * without[name]
@@ -270,7 +305,9 @@ def test_the_model_is_left_as_it_was(look, norm, batch):
 def test_no_gradients_are_left(look, batch):
     model = deep()
     look(model, *batch)
-    assert [parameter.grad for parameter in model.parameters()] == [None] * len(list(model.parameters()))
+    assert [parameter.grad for parameter in model.parameters()] == [None] * len(
+        list(model.parameters())
+    )
 
 
 def test_the_model_is_left_as_it_was_when_something_fails(batch):
@@ -314,15 +351,22 @@ def test_a_model_without_rows(look, model, batch):
 @LOOKS
 def test_images_of_another_shape(look, batch):
     images, labels = batch
-    with pytest.raises(ValueError, match=r"images must have the shape \(N, 1, H, W\), but its shape is \(6, 28, 28\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"images must have the shape \(N, 1, H, W\), but its shape is \(6, 28, 28\)",
+    ):
         look(MiniGoogLeNet(), images[:, 0], labels)
 
 
 def test_one_image_does_not_differ(batch):
-    with pytest.raises(ValueError, match="images must be at least two, to differ at all, but there is 1"):
+    with pytest.raises(
+        ValueError, match="images must be at least two, to differ at all, but there is 1"
+    ):
         signal_scale(MiniGoogLeNet(), batch[0][:1])
 
 
 def test_a_bad_weight_of_the_heads(batch):
-    with pytest.raises(ValueError, match="aux_weight must be a finite number at least 0, but it is -1"):
+    with pytest.raises(
+        ValueError, match="aux_weight must be a finite number at least 0, but it is -1"
+    ):
         gradient_norms(MiniGoogLeNet(), *batch, aux_weight=-1)

@@ -49,7 +49,9 @@ def without_advice(text):
 
 def source(notebook):
     """All cells' texts in one; the badge is no text, and the set-up cell's advice is for another reader."""
-    return "\n".join(without_advice(cell.source) for cell in notebook.cells if cell.get("id") != "open-in-colab")
+    return "\n".join(
+        without_advice(cell.source) for cell in notebook.cells if cell.get("id") != "open-in-colab"
+    )
 
 
 def folded(text, title):
@@ -71,14 +73,18 @@ def solutions(notebook, titles=("Solution",)):
         if cell.metadata.get("gnet", {}).get("part") == "solution":
             found += lines(cell.source)
         elif cell.cell_type == "markdown":
-            found += lines("\n".join(block for title in titles for block in folded(cell.source, title)))
+            found += lines(
+                "\n".join(block for title in titles for block in folded(cell.source, title))
+            )
     return found
 
 
 def complaints(chapter, copied, titles=("Solution",)):
     """What a hand-out has too much, and what it lacks."""
     wanted, got = lines(source(chapter)) - solutions(chapter, titles), lines(source(copied))
-    return [f"left in: {line}" for line in got - wanted] + [f"lost: {line}" for line in wanted - got]
+    return [f"left in: {line}" for line in got - wanted] + [
+        f"lost: {line}" for line in wanted - got
+    ]
 
 
 def dead_links(folder):
@@ -118,37 +124,63 @@ def test_chapter_has_solutions_to_take_out(path):
 @pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 def test_code_questions_and_answers_stay_in_their_order(whole_book, path):
     def kept(notebook):
-        return [cell for cell in notebook.cells if cell.cell_type == "code" or hand_out.part(cell) in ("question", "answer")]
+        return [
+            cell
+            for cell in notebook.cells
+            if cell.cell_type == "code" or hand_out.part(cell) in ("question", "answer")
+        ]
 
     before, after = kept(read(path)), kept(read(whole_book / path.name))
     assert [cell.id for cell in before] == [cell.id for cell in after]
-    assert all(without_advice(one.source) == without_advice(other.source) for one, other in zip(before, after) if one.cell_type == "code")
+    assert all(
+        without_advice(one.source) == without_advice(other.source)
+        for one, other in zip(before, after)
+        if one.cell_type == "code"
+    )
 
 
 def test_students_are_told_nothing_that_only_authors_can_do(whole_book):
     for path in whole_book.glob("*.ipynb"):
-        (set_up,) = [cell.source for cell in read(path).cells if cell.source.startswith("# Set-up.")]
+        (set_up,) = [
+            cell.source for cell in read(path).cells if cell.source.startswith("# Set-up.")
+        ]
         assert "make setup" not in set_up and "make repository" not in set_up
         assert "make setup" in "\n".join(cell.source for cell in read(BOOK / path.name).cells)
 
 
 def test_without_the_library_the_set_up_cell_sends_to_the_teacher(whole_book):
-    (set_up,) = [cell.source for cell in read(whole_book / "02_naive_module.ipynb").cells if cell.source.startswith("# Set-up.")]
-    code = re.sub(r'(?<=^REPOSITORY = ").*(?="$)', "owner/name", set_up, flags=re.MULTILINE).replace("    %pip", "    # pip")
+    (set_up,) = [
+        cell.source
+        for cell in read(whole_book / "02_naive_module.ipynb").cells
+        if cell.source.startswith("# Set-up.")
+    ]
+    code = re.sub(
+        r'(?<=^REPOSITORY = ").*(?="$)', "owner/name", set_up, flags=re.MULTILINE
+    ).replace("    %pip", "    # pip")
     command = [sys.executable, "-c", f"import sys; sys.modules['gnet_lib'] = None\n{code}"]
     said = subprocess.run(command, capture_output=True, text=True).stderr
-    assert said.endswith("RuntimeError: The book's library is missing here. Install it as your teacher says, then run this cell again.\n")
+    assert said.endswith(
+        "RuntimeError: The book's library is missing here. Install it as your teacher says, then run this cell again.\n"
+    )
 
 
 def test_outputs_are_cleared(whole_book):
-    code = [cell for path in whole_book.glob("*.ipynb") for cell in read(path).cells if cell.cell_type == "code"]
+    code = [
+        cell
+        for path in whole_book.glob("*.ipynb")
+        for cell in read(path).cells
+        if cell.cell_type == "code"
+    ]
     assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
 
 
 def test_links_lead_to_what_lies_in_the_folder(whole_book, tmp_path):
     assert dead_links(whole_book) == []
     assert hand_out.main(["--out", str(tmp_path / "two"), "1", "08b"]) == 0
-    assert {path.name for path in (tmp_path / "two").glob("*.ipynb")} == {"01_why_cheaply.ipynb", "08b_fair_comparison.ipynb"}
+    assert {path.name for path in (tmp_path / "two").glob("*.ipynb")} == {
+        "01_why_cheaply.ipynb",
+        "08b_fair_comparison.ipynb",
+    }
     assert dead_links(tmp_path / "two") == []
     (tmp_path / "two" / "08b_fair_comparison.ipynb").unlink()
     shutil.copy(BOOK / "08b_fair_comparison.ipynb", tmp_path / "two")  # as it is in the book
@@ -158,8 +190,17 @@ def test_links_lead_to_what_lies_in_the_folder(whole_book, tmp_path):
 def test_a_hand_out_runs_where_it_lies(whole_book):
     """8b is quick and reads a record, so the folder must hold what a chapter needs."""
     notebook = read(whole_book / "08b_fair_comparison.ipynb")
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(whole_book)}}).execute()
-    assert any("image/svg+xml" in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", []))
+    NotebookClient(
+        notebook,
+        timeout=300,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(whole_book)}},
+    ).execute()
+    assert any(
+        "image/svg+xml" in output.get("data", {})
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+    )
 
 
 def test_puzzles_keep_their_answers_unless_asked():
@@ -177,16 +218,35 @@ def small_chapter():
     """Exercises in every form that the book has."""
     result = new_output("execute_result", {"text/plain": "2"}, execution_count=1)
     cells = [
-        new_markdown_cell("[![Open in Colab](https://example.org/badge.svg)](https://example.org/04_small.ipynb)", id="open-in-colab"),
-        new_markdown_cell("# 4. A chapter\n\nSee [Chapter 2](02_naive_module.ipynb#stacking-it) and the [reference](api.md)."),
+        new_markdown_cell(
+            "[![Open in Colab](https://example.org/badge.svg)](https://example.org/04_small.ipynb)",
+            id="open-in-colab",
+        ),
+        new_markdown_cell(
+            "# 4. A chapter\n\nSee [Chapter 2](02_naive_module.ipynb#stacking-it) and the [reference](api.md)."
+        ),
         new_code_cell("1 + 1", outputs=[result], execution_count=1),
-        new_markdown_cell("**4.1** How many?", metadata={"gnet": {"exercise": "4.1", "part": "question"}}),
-        new_code_cell('answer = ...\ncheck("4.1", answer)', metadata={"gnet": {"exercise": "4.1", "part": "answer"}}),
-        new_markdown_cell("It is 42, whatever stands around it.", metadata={"gnet": {"exercise": "4.1", "part": "solution"}}),
+        new_markdown_cell(
+            "**4.1** How many?", metadata={"gnet": {"exercise": "4.1", "part": "question"}}
+        ),
+        new_code_cell(
+            'answer = ...\ncheck("4.1", answer)',
+            metadata={"gnet": {"exercise": "4.1", "part": "answer"}},
+        ),
+        new_markdown_cell(
+            "It is 42, whatever stands around it.",
+            metadata={"gnet": {"exercise": "4.1", "part": "solution"}},
+        ),
         new_code_cell("answer = 42", metadata={"gnet": {"exercise": "4.1", "part": "solution"}}),
-        new_markdown_cell("<details>\n<summary>Solution 4.2</summary>\n\n```python\nanswer = 43\n```\n\n</details>"),
-        new_markdown_cell("## Exercises\n\n1. Why?\n\n<details>\n<summary>Solutions</summary>\n\n1. Because 44.\n\n</details>\n\n## Summary\n\nAll."),
-        new_markdown_cell("<details>\n<summary>More about it</summary>\n\nIt is long.\n\n</details>"),
+        new_markdown_cell(
+            "<details>\n<summary>Solution 4.2</summary>\n\n```python\nanswer = 43\n```\n\n</details>"
+        ),
+        new_markdown_cell(
+            "## Exercises\n\n1. Why?\n\n<details>\n<summary>Solutions</summary>\n\n1. Because 44.\n\n</details>\n\n## Summary\n\nAll."
+        ),
+        new_markdown_cell(
+            "<details>\n<summary>More about it</summary>\n\nIt is long.\n\n</details>"
+        ),
     ]
     return new_notebook(cells=cells)
 
@@ -220,7 +280,10 @@ def test_the_chapter_itself_is_not_touched():
     "spoil, complaint",
     [
         (lambda cells: cells.append(new_code_cell("answer = 42")), "left in: answer = 42"),
-        (lambda cells: cells.append(new_markdown_cell("1. Because 44.")), "left in: 1. Because 44."),
+        (
+            lambda cells: cells.append(new_markdown_cell("1. Because 44.")),
+            "left in: 1. Because 44.",
+        ),
         (lambda cells: cells.pop(2), "lost: **4.1** How many?"),
         (lambda cells: cells.pop(3), 'lost: check("4.1", answer)'),
         (lambda cells: cells[4].update(source="## Exercises\n\n1. Why?"), "lost: ## Summary"),
@@ -249,14 +312,20 @@ def test_chapters_come_in_the_books_order_and_once():
 
 def test_unknown_chapter_is_named(capsys, tmp_path):
     assert hand_out.main(["--out", str(tmp_path / "none"), "1", "44"]) == 1
-    assert re.search(r"CHAPTERS must be among 1, 2, .*5b.*spot_the_bug.*; got 44$", capsys.readouterr().err.strip())
+    assert re.search(
+        r"CHAPTERS must be among 1, 2, .*5b.*spot_the_bug.*; got 44$",
+        capsys.readouterr().err.strip(),
+    )
     assert not (tmp_path / "none").exists()
 
 
 def test_students_work_is_not_written_over(capsys, tmp_path):
     (tmp_path / "01_why_cheaply.ipynb").write_text("a week's work", encoding="utf-8")
     assert hand_out.main(["--out", str(tmp_path), "1"]) == 1
-    assert re.search(r"OUT must be a new or an empty folder.* is not\. Delete it or name another: OUT=", capsys.readouterr().err)
+    assert re.search(
+        r"OUT must be a new or an empty folder.* is not\. Delete it or name another: OUT=",
+        capsys.readouterr().err,
+    )
     assert (tmp_path / "01_why_cheaply.ipynb").read_text(encoding="utf-8") == "a week's work"
     assert hand_out.main(["--out", str(ROOT / "book"), "1"]) == 1
 
@@ -272,7 +341,10 @@ def test_a_missing_address_is_said(capsys, tmp_path, monkeypatch, slug, noted):
     monkeypatch.setattr(hand_out.repository, "current", lambda: slug)
     assert hand_out.main(["--out", str(tmp_path / "class"), "1"]) == 0
     said = capsys.readouterr().out
-    assert ("note: the repository has no address yet, so the notebooks cannot install the library" in said) == noted
+    assert (
+        "note: the repository has no address yet, so the notebooks cannot install the library"
+        in said
+    ) == noted
 
 
 def test_unknown_grader_is_named(capsys, tmp_path):
@@ -294,21 +366,36 @@ def test_copying_needs_no_environment(tmp_path):
 def make_handout(folder, *choices):
     """The target's line, tried with the tool in the place of the environment's Python."""
     (folder / "ready").touch()
-    variables = [f"READY={folder / 'ready'}", f"BIN={os.path.dirname(sys.executable)}", f"OUT={folder / 'my class'}"]
-    return subprocess.run(["make", "handout", *variables, *choices], cwd=ROOT, capture_output=True, text=True)
+    variables = [
+        f"READY={folder / 'ready'}",
+        f"BIN={os.path.dirname(sys.executable)}",
+        f"OUT={folder / 'my class'}",
+    ]
+    return subprocess.run(
+        ["make", "handout", *variables, *choices], cwd=ROOT, capture_output=True, text=True
+    )
 
 
 def test_make_hands_the_choices_on(tmp_path):
-    done = make_handout(tmp_path, "CHAPTERS=1 8b spot_the_bug", "KEEP_OUTPUTS=1", "HIDE_ANSWERS=yes")
+    done = make_handout(
+        tmp_path, "CHAPTERS=1 8b spot_the_bug", "KEEP_OUTPUTS=1", "HIDE_ANSWERS=yes"
+    )
     assert done.returncode == 0, done.stderr
-    assert f"3 notebooks (1, 8b, spot_the_bug) without solutions: {tmp_path / 'my class'}" in done.stdout
+    assert (
+        f"3 notebooks (1, 8b, spot_the_bug) without solutions: {tmp_path / 'my class'}"
+        in done.stdout
+    )
     assert read(tmp_path / "my class" / "01_why_cheaply.ipynb").cells[1].execution_count == 1
-    assert "<summary>Answer</summary>" not in source(read(tmp_path / "my class" / "spot_the_bug.ipynb"))
+    assert "<summary>Answer</summary>" not in source(
+        read(tmp_path / "my class" / "spot_the_bug.ipynb")
+    )
 
 
 @pytest.mark.parametrize("no", ["0", "no", "false", ""])
 def test_make_takes_no_for_no(tmp_path, no):
-    done = make_handout(tmp_path, "CHAPTERS=spot_the_bug", f"KEEP_OUTPUTS={no}", f"HIDE_ANSWERS={no}")
+    done = make_handout(
+        tmp_path, "CHAPTERS=spot_the_bug", f"KEEP_OUTPUTS={no}", f"HIDE_ANSWERS={no}"
+    )
     assert done.returncode == 0, done.stderr
     copied = read(tmp_path / "my class" / "spot_the_bug.ipynb")
     assert all(cell.outputs == [] for cell in copied.cells if cell.cell_type == "code")
@@ -324,4 +411,7 @@ def test_make_stops_at_a_missing_s(tmp_path):
 def test_make_lists_the_choices():
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True).stdout
     (line,) = [line for line in listed.splitlines() if "make handout" in line]
-    assert all(name in line for name in ("CHAPTERS", "OUT", "GRADER", "KEEP_OUTPUTS", "HIDE_ANSWERS", "For teachers"))
+    assert all(
+        name in line
+        for name in ("CHAPTERS", "OUT", "GRADER", "KEEP_OUTPUTS", "HIDE_ANSWERS", "For teachers")
+    )

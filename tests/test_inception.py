@@ -18,7 +18,9 @@ from torch import nn
 SMALL = InceptionWidths(c1x1=3, c3x3_reduce=2, c3x3=5, c5x5_reduce=4, c5x5=7, pool_proj=6)
 IN_CHANNELS = 9
 BOTH = pytest.mark.parametrize("kind", [NaiveInception, Inception])
-NORMALISED_OR_NOT = pytest.mark.parametrize("batch_norm", [False, True], ids=["plain", "batch_norm"])
+NORMALISED_OR_NOT = pytest.mark.parametrize(
+    "batch_norm", [False, True], ids=["plain", "batch_norm"]
+)
 
 
 @pytest.fixture(autouse=True)
@@ -209,7 +211,7 @@ def test_pooling_takes_the_largest_of_its_nine_neighbours(kind):
     out = pool(x)
     for row in range(5):
         for column in range(6):
-            around = x[0, 0, max(row - 1, 0):row + 2, max(column - 1, 0):column + 2]
+            around = x[0, 0, max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
             assert out[0, 0, row, column] == around.max()
 
 
@@ -264,7 +266,9 @@ def test_the_reduced_path_is_not_linear(name):
 
 def twins(batch_norm: bool) -> tuple[Inception, LinearInception]:
     """Both modules with the same weights."""
-    usual, linear = (kind(IN_CHANNELS, SMALL, batch_norm=batch_norm) for kind in (Inception, LinearInception))
+    usual, linear = (
+        kind(IN_CHANNELS, SMALL, batch_norm=batch_norm) for kind in (Inception, LinearInception)
+    )
     randomise_normalisation(usual)
     linear.load_state_dict(usual.state_dict())  # strict: the same names and shapes
     return usual, linear
@@ -277,7 +281,9 @@ def to_the_last_convolution(branch: nn.Module, x: torch.Tensor) -> torch.Tensor:
 @NORMALISED_OR_NOT
 def test_the_linear_module_costs_what_the_usual_one_costs(batch_norm):
     usual, linear = twins(batch_norm)
-    assert sum(each.numel() for each in linear.parameters()) == sum(each.numel() for each in usual.parameters())
+    assert sum(each.numel() for each in linear.parameters()) == sum(
+        each.numel() for each in usual.parameters()
+    )
     costs = [torchinfo_cost(module, (1, IN_CHANNELS, 6, 6)) for module in (usual, linear)]
     assert costs[0] == costs[1] and costs[0].multiply_adds > 0
 
@@ -303,7 +309,9 @@ def test_only_the_two_reductions_are_linear(name, side, batch_norm):
     maps = F.conv2d(x, reduced.conv.weight, reduced.conv.bias)
     if batch_norm:
         norm = reduced.norm
-        maps = F.batch_norm(maps, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=1e-5)
+        maps = F.batch_norm(
+            maps, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=1e-5
+        )
     expected = conv_by_hand(maps, linear.branches[name].conv, side)
     torch.testing.assert_close(linear.branches[name](x), expected)
     assert (linear.branches[name](x) - usual.branches[name](x)).abs().max() > 0.01
@@ -330,7 +338,9 @@ def test_reduction_and_convolution_are_one_linear_map_only_in_the_linear_module(
     assert superposition_fails_by(usual.branches[name]) > 0.1
 
     branch = linear.branches[name]
-    kernel = torch.einsum("omhw,mi->oihw", branch.conv.conv.weight, branch.reduce.conv.weight[:, :, 0, 0])
+    kernel = torch.einsum(
+        "omhw,mi->oihw", branch.conv.conv.weight, branch.reduce.conv.weight[:, :, 0, 0]
+    )
     merged = F.conv2d(x, kernel, padding=int(name[0]) // 2)
     torch.testing.assert_close(to_the_last_convolution(branch, x), merged, rtol=1e-4, atol=1e-5)
     assert (to_the_last_convolution(usual.branches[name], x) - merged).abs().max() > 0.1
@@ -419,14 +429,18 @@ def test_channels_out_of_a_table_are_taken(kind):
 @BOTH
 @pytest.mark.parametrize("bad", [0, -3, 2.0, True, "192"], ids=repr)
 def test_in_channels_is_checked(kind, bad):
-    message = f"^in_channels must be a whole number of at least 1, but it is {re.escape(repr(bad))}$"
+    message = (
+        f"^in_channels must be a whole number of at least 1, but it is {re.escape(repr(bad))}$"
+    )
     with pytest.raises(ValueError, match=message):
         kind(bad, SMALL)
 
 
 @BOTH
 def test_widths_must_be_inception_widths(kind):
-    with pytest.raises(ValueError, match=r"widths must be InceptionWidths\(c1x1, .*but it is \(64, 96\)$"):
+    with pytest.raises(
+        ValueError, match=r"widths must be InceptionWidths\(c1x1, .*but it is \(64, 96\)$"
+    ):
         kind(192, (64, 96))
 
 
@@ -439,7 +453,9 @@ def test_another_shape_is_refused(kind, shape):
 
 
 @BOTH
-@pytest.mark.parametrize("x", [np.zeros((1, 9, 4, 4), dtype="float32"), [[1.0]], None], ids=["array", "list", "None"])
+@pytest.mark.parametrize(
+    "x", [np.zeros((1, 9, 4, 4), dtype="float32"), [[1.0]], None], ids=["array", "list", "None"]
+)
 def test_what_is_no_tensor_is_refused(kind, x):
     message = f"^x must be a torch.Tensor, but it is of type {type(x).__name__}; torch.as_tensor makes one"
     with pytest.raises(ValueError, match=message):
@@ -449,7 +465,9 @@ def test_what_is_no_tensor_is_refused(kind, x):
 @BOTH
 @pytest.mark.parametrize("bad", ["no", 1, None], ids=repr)
 def test_batch_norm_is_true_or_false(kind, bad):
-    with pytest.raises(ValueError, match=f"^batch_norm must be True or False, but it is {re.escape(repr(bad))}$"):
+    with pytest.raises(
+        ValueError, match=f"^batch_norm must be True or False, but it is {re.escape(repr(bad))}$"
+    ):
         kind(IN_CHANNELS, SMALL, bad)
 
 
@@ -480,7 +498,9 @@ def test_numbers_of_a_unit_are_checked(argument, bad):
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_concatenating_is_torch_cat_forwards_and_backwards(memory_format):
-    maps = [torch.randn(2, channels, 4, 5).to(memory_format=memory_format) for channels in (3, 1, 4)]
+    maps = [
+        torch.randn(2, channels, 4, 5).to(memory_format=memory_format) for channels in (3, 1, 4)
+    ]
     pulls = torch.randn(2, 8, 4, 5)
     gradients = []
     for join in (concatenate, lambda each: torch.cat(each, dim=1)):
@@ -496,9 +516,14 @@ def test_in_channels_last_each_path_gets_its_gradient_in_one_block():
     """A slice of the whole gradient would leave gaps: its step from pixel to pixel is 5, not 3."""
     strides = {}
     for join in (concatenate, lambda each: torch.cat(each, dim=1)):
-        leaves = [torch.ones(1, channels, 4, 4).to(memory_format=torch.channels_last) for channels in (3, 2)]
+        leaves = [
+            torch.ones(1, channels, 4, 4).to(memory_format=torch.channels_last)
+            for channels in (3, 2)
+        ]
         maps = [leaf.requires_grad_() * 2 for leaf in leaves]
         joined = join(maps)
-        maps[0].register_hook(lambda gradient, name=join.__name__: strides.update({name: gradient.stride()}))
+        maps[0].register_hook(
+            lambda gradient, name=join.__name__: strides.update({name: gradient.stride()})
+        )
         joined.backward(torch.ones_like(joined))
     assert strides == {"concatenate": (48, 1, 12, 3), "<lambda>": (80, 1, 20, 5)}

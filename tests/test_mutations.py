@@ -48,7 +48,9 @@ PROJECT = "project=conv_unit(in_channels, widths.pool_proj, 1, batch_norm=batch_
 REDUCE_3 = "reduce=conv_unit(in_channels, widths.c3x3_reduce, 1, batch_norm=batch_norm),"
 REDUCE_5 = "reduce=conv_unit(in_channels, widths.c5x5_reduce, 1, batch_norm=batch_norm),"
 STEM_REDUCE = "reduce=conv_unit(step.in_channels, row.reduce, 1, batch_norm=batch_norm),"
-STEM_CONV = "return conv_unit(in_channels, row.out_channels, row.kernel_size, row.stride, batch_norm)"
+STEM_CONV = (
+    "return conv_unit(in_channels, row.out_channels, row.kernel_size, row.stride, batch_norm)"
+)
 HEADS_ASKED = """\
             if self.training and name in self.heads:
                 aux_logits.append(self.heads[name](x))  # (N, num_classes)
@@ -277,7 +279,9 @@ def test_our_tests_notice(mutation, workshop, runner):
     path.write_text(text.replace(mutation.old, mutation.new), encoding="utf-8")
     test_file, quick = mutation.tests
     code, said = run_tests(runner, workshop, f"tests/{test_file}", "-k", quick)
-    assert code == 1, said  # 1: tests ran and failed; other codes: none were found, or none could run
+    assert code == 1, (
+        said
+    )  # 1: tests ran and failed; other codes: none were found, or none could run
     assert re.search(r"^1 failed", said, re.MULTILINE), said
     assert "ImportError" not in said and "SyntaxError" not in said, said
 

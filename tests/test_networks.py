@@ -82,7 +82,9 @@ def test_nin_head_is_the_mean_of_one_map_a_class():
     assert torch.allclose(head(maps), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("builder, channels, left", [("alexnet", 256, 2_726_696), ("vgg16", 512, 15_227_688)])
+@pytest.mark.parametrize(
+    "builder, channels, left", [("alexnet", 256, 2_726_696), ("vgg16", 512, 15_227_688)]
+)
 def test_what_a_nin_head_leaves(builder, channels, left):
     network = on_meta(lambda: models.get_model(builder, weights=None))
     assert parameters_of(network.features) + parameters_of(taught("nin_head")(channels)) == left
@@ -117,7 +119,11 @@ def test_the_longest_path_is_that_of_the_printed_table():
 
 def printed_thousands() -> dict[str, float]:
     """The printed column of parameters, out of the transcription of the table."""
-    column = {row: values["params_printed"] for row, values in PRINTED_ROWS.items() if values["params_printed"]}
+    column = {
+        row: values["params_printed"]
+        for row, values in PRINTED_ROWS.items()
+        if values["params_printed"]
+    }
     return {row: float(text.removesuffix("K")) for row, text in column.items()}
 
 
@@ -136,7 +142,11 @@ def test_nothing_that_was_published_gives_twelve():
             yield from (weights, weights + biases)
 
     alexnet, googlenet = taught("alexnet_2012"), models.googlenet
-    alexnets = [on_meta(alexnet), on_meta(lambda: alexnet(groups=1)), on_meta(lambda: models.alexnet(weights=None))]
+    alexnets = [
+        on_meta(alexnet),
+        on_meta(lambda: alexnet(groups=1)),
+        on_meta(lambda: models.alexnet(weights=None)),
+    ]
     googlenets = [
         on_meta(lambda: GoogLeNet(aux=False)),
         on_meta(lambda: GoogLeNet.from_notes(3, 1000)),
@@ -146,8 +156,12 @@ def test_nothing_that_was_published_gives_twelve():
     under = [count for network in googlenets for count in versions(network)]
     ratios = [a / b for a in over for b in under]
     assert len(ratios) == 144
-    assert min(ratios) == pytest.approx(56_858_656 / GOOGLENET)  # only AlexNet without its last layer
-    assert max(ratios) == pytest.approx(62_378_344 / 5_585_344)  # no groups, no last layer, 3x3 for 5x5
+    assert min(ratios) == pytest.approx(
+        56_858_656 / GOOGLENET
+    )  # only AlexNet without its last layer
+    assert max(ratios) == pytest.approx(
+        62_378_344 / 5_585_344
+    )  # no groups, no last layer, 3x3 for 5x5
     assert max(ratios) < 11.2
 
 
@@ -167,11 +181,15 @@ def test_printed_sizes_of_the_model_zoos():
     folded = sum(layer.weight.numel() + layer.out_channels for layer in convolutions) + 1025 * 1001
     assert round(folded / 1e6, 3) == 6.619
     assert round(parameters_of(on_meta(lambda: GoogLeNet(aux=False))) / 1e6, 3) == 6.999
-    with_heads = on_meta(lambda: models.googlenet(weights=None, aux_logits=True, init_weights=False))
+    with_heads = on_meta(
+        lambda: models.googlenet(weights=None, aux_logits=True, init_weights=False)
+    )
     assert parameters_of(with_heads) == 13_004_888
     printed = models.get_model_weights("googlenet")["IMAGENET1K_V1"].meta["_file_size"]
     # The file also holds the moving statistics of the batch normalisations.
-    stored = sum(tensor.numel() * tensor.element_size() for tensor in with_heads.state_dict().values())
+    stored = sum(
+        tensor.numel() * tensor.element_size() for tensor in with_heads.state_dict().values()
+    )
     assert stored / 1024**2 == pytest.approx(printed, abs=0.1)
 
 
@@ -187,7 +205,9 @@ def test_solution_first_layer():
 def test_solution_products_with_real_pixels(kernel, size, real, places):
     """Brute force over one side: how often a kernel of any place meets a real pixel."""
     half = kernel // 2
-    met = sum(0 <= place + offset < size for place in range(size) for offset in range(-half, half + 1))
+    met = sum(
+        0 <= place + offset < size for place in range(size) for offset in range(-half, half + 1)
+    )
     assert (met, kernel * size) == (real, places)
     assert round(100 * (real / places) ** 2) == 69
 
@@ -240,7 +260,9 @@ def test_price_bars_has_a_panel_for_each_price_and_says_the_orders():
     for axes, column in zip(figure.axes, prices.columns, strict=True):
         assert axes.get_title(loc="left") == column
         assert [bar.get_width() for bar in axes.patches] == list(prices[column])
-        assert [label.get_text().strip() for label in axes.texts] == [plots._short(value) for value in prices[column]]
+        assert [label.get_text().strip() for label in axes.texts] == [
+            plots._short(value) for value in prices[column]
+        ]
     alt = plots.alt_text(figure)
     assert "by parameters: GoogLeNet, AlexNet, VGG-16;" in alt
     assert "by multiply-adds: AlexNet, GoogLeNet, VGG-16." in alt
@@ -249,7 +271,9 @@ def test_price_bars_has_a_panel_for_each_price_and_says_the_orders():
 def test_convolution_diagram_draws_what_it_counts():
     figure = plots.convolution_diagram(in_channels=2, out_channels=3, kernel_size=3, size=4)
     pixels = figure.axes[0].patches
-    filled = [pixel for pixel in pixels if pixel.get_facecolor() != matplotlib.colors.to_rgba("white")]
+    filled = [
+        pixel for pixel in pixels if pixel.get_facecolor() != matplotlib.colors.to_rgba("white")
+    ]
     assert len(pixels) == (2 + 3) * 4 * 4
     assert len(filled) == 2 * 3 * 3 + 1
     assert numbers(plots.alt_text(figure))[-2:] == [48, 18]
@@ -288,7 +312,9 @@ def check_recording(recorded: dict, networks, batches) -> None:
         assert recorded["machine"][field], field
     assert recorded["rounds"] >= 1
     assert recorded["machine"]["threads"] == 1 <= recorded["machine"]["cores"]
-    assert [(row["network"], row["batch"]) for row in recorded["times"]] == list(product(networks, batches))
+    assert [(row["network"], row["batch"]) for row in recorded["times"]] == list(
+        product(networks, batches)
+    )
     for row in recorded["times"]:
         assert row["repeats"] >= 1
         assert 0 < row["linear_milliseconds"] and 0 < row["milliseconds"]
@@ -303,10 +329,14 @@ def test_the_recorded_times_are_those_of_the_script(benchmark):
 
 
 def test_the_script_writes_what_the_chapter_reads(benchmark, monkeypatch, tmp_path, capsys):
-    small = lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2))
+    small = lambda: nn.Sequential(
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)
+    )
     monkeypatch.setattr(benchmark, "NETWORKS", {"one": small, "two": small})
     monkeypatch.setattr(benchmark, "REPEATS", {1: 2, 4: 1})
-    monkeypatch.setattr(benchmark, "latency_ms", lambda model, batch, repeats: 10.0 * len(batch) + repeats)
+    monkeypatch.setattr(
+        benchmark, "latency_ms", lambda model, batch, repeats: 10.0 * len(batch) + repeats
+    )
     file = tmp_path / "results" / "latency.json"
     benchmark.main(["--out", str(file)])
     recorded = json.loads(file.read_text(encoding="utf-8"))
@@ -332,8 +362,15 @@ def test_another_round_keeps_the_faster_times(benchmark, monkeypatch, tmp_path):
 
 def test_another_round_on_another_machine_is_refused(benchmark, tmp_path):
     file = tmp_path / "latency.json"
-    file.write_text(json.dumps({"machine": {**benchmark.machine(), "cpu": "an abacus"}, "rounds": 1, "times": []}))
-    with pytest.raises(SystemExit, match="--again needs a file of the same machine and versions, but .* 'an abacus'"):
+    file.write_text(
+        json.dumps(
+            {"machine": {**benchmark.machine(), "cpu": "an abacus"}, "rounds": 1, "times": []}
+        )
+    )
+    with pytest.raises(
+        SystemExit,
+        match="--again needs a file of the same machine and versions, but .* 'an abacus'",
+    ):
         benchmark.main(["--out", str(file), "--again"])
 
 
@@ -354,5 +391,8 @@ def test_the_script_times_the_networks_that_it_names(benchmark):
         "ResNet-18": 11_689_512,
         "VGG-16": 138_357_544,
     }
-    has_lrn = {name: any(isinstance(layer, nn.LocalResponseNorm) for layer in network.modules()) for name, network in built.items()}
+    has_lrn = {
+        name: any(isinstance(layer, nn.LocalResponseNorm) for layer in network.modules())
+        for name, network in built.items()
+    }
     assert [name for name, has in has_lrn.items() if has] == ["GoogLeNet"]

@@ -27,17 +27,42 @@ from PIL import Image
 
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
 
-ALLOWED_TAGS = {"hide-input", "hide-output", "hide-cell", "output_scroll", "nbval-ignore-output", "raises-exception"}
+ALLOWED_TAGS = {
+    "hide-input",
+    "hide-output",
+    "hide-cell",
+    "output_scroll",
+    "nbval-ignore-output",
+    "raises-exception",
+}
 TAGS_WITH_REASON = {"nbval-ignore-output", "raises-exception"}
 PICTURES = ("image/svg+xml", "image/png", "image/jpeg")
-DRAWING_ELEMENTS = {"path", "rect", "circle", "ellipse", "line", "polyline", "polygon", "text", "use", "image"}
+DRAWING_ELEMENTS = {
+    "path",
+    "rect",
+    "circle",
+    "ellipse",
+    "line",
+    "polyline",
+    "polygon",
+    "text",
+    "use",
+    "image",
+}
 # A figure in which nothing was drawn still has its background and one frame.
 FEWEST_DRAWING_ELEMENTS = 3
 # The badge's picture lies at Colab. So the page of the book, which asks no other host, leaves
 # the badge out (it has its launch button); a notebook on GitHub, or in an editor, shows it.
-BADGE = re.escape("[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/") + r"([\w.-]+/[\w.-]+)/blob/main/book/(\w+\.ipynb)\)"
+BADGE = (
+    re.escape(
+        "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/"
+    )
+    + r"([\w.-]+/[\w.-]+)/blob/main/book/(\w+\.ipynb)\)"
+)
 # Any absolute path, except where Debian's data package lies, and a place inside a stored chart.
-MACHINE_PATH = re.compile(r"(?<![\w.:/<~)\]}])/(?!usr/share/|signals/-)[A-Za-z]+/[\w.-]+|[A-Z]:\\Users\\")
+MACHINE_PATH = re.compile(
+    r"(?<![\w.:/<~)\]}])/(?!usr/share/|signals/-)[A-Za-z]+/[\w.-]+|[A-Z]:\\Users\\"
+)
 
 
 # --- small readers --------------------------------------------------------------------
@@ -68,13 +93,22 @@ def text_outputs(cell):
     texts = []
     for output in cell.get("outputs", []):
         texts += [output.get("text", ""), output.get("evalue", ""), *output.get("traceback", [])]
-        texts += [content for kind, content in output.get("data", {}).items() if isinstance(content, str) and kind not in PICTURES]
+        texts += [
+            content
+            for kind, content in output.get("data", {}).items()
+            if isinstance(content, str) and kind not in PICTURES
+        ]
     return texts
 
 
 def pictures(cell):
     """(kind, content) of each picture the cell stores."""
-    return [(kind, output.data[kind]) for output in cell.outputs for kind in PICTURES if kind in output.get("data", {})]
+    return [
+        (kind, output.data[kind])
+        for output in cell.outputs
+        for kind in PICTURES
+        if kind in output.get("data", {})
+    ]
 
 
 def parsed(cell):
@@ -106,7 +140,9 @@ def headings(text):
     tokens, found, depth = MarkdownIt().parse(text), [], 0
     for index, token in enumerate(tokens):
         if token.type == "html_block":
-            depth += len(re.findall(r"<details\b", token.content)) - token.content.count("</details>")
+            depth += len(re.findall(r"<details\b", token.content)) - token.content.count(
+                "</details>"
+            )
         if token.type == "heading_open":
             found.append((int(token.tag[1]), tokens[index + 1].content, depth > 0))
     return found
@@ -124,11 +160,17 @@ def execution_counts(notebook):
     """Every code cell was executed, once, in order: a stripped notebook passes nbval."""
     counts = [cell.execution_count for cell in code_cells(notebook)]
     wanted = list(range(1, len(counts) + 1))
-    complaints = [] if counts == wanted else [f"execution counts are {counts}, not 1..{len(counts)}: run `make refresh`"]
+    complaints = (
+        []
+        if counts == wanted
+        else [f"execution counts are {counts}, not 1..{len(counts)}: run `make refresh`"]
+    )
     for cell in code_cells(notebook):
         for output in cell.outputs:
             if output.get("execution_count", cell.execution_count) != cell.execution_count:
-                complaints.append(f"{label(cell)}: its result carries the count {output.execution_count}")
+                complaints.append(
+                    f"{label(cell)}: its result carries the count {output.execution_count}"
+                )
     return complaints
 
 
@@ -137,8 +179,14 @@ def picture_faults(kind, content):
     try:
         if kind == "image/svg+xml":
             root = ElementTree.fromstring(content)
-            drawn = [node for node in root.iter() if node.tag.rpartition("}")[2] in DRAWING_ELEMENTS]
-            return [] if root.tag.endswith("svg") and len(drawn) >= FEWEST_DRAWING_ELEMENTS else ["an SVG in which nothing is drawn"]
+            drawn = [
+                node for node in root.iter() if node.tag.rpartition("}")[2] in DRAWING_ELEMENTS
+            ]
+            return (
+                []
+                if root.tag.endswith("svg") and len(drawn) >= FEWEST_DRAWING_ELEMENTS
+                else ["an SVG in which nothing is drawn"]
+            )
         image = Image.open(io.BytesIO(base64.b64decode(content, validate=True))).convert("RGBA")
         return ["a blank picture"] if image.getcolors(maxcolors=1) else []
     except (ElementTree.ParseError, ValueError, OSError, SyntaxError) as error:
@@ -153,10 +201,19 @@ def stored_pictures(notebook):
         if called_names(parsed(cell)) & {"show", "plot", "imshow"} and not found:
             complaints.append(f"{label(cell)}: it plots, but stores no picture")
         for output in cell.outputs:
-            is_figure = output.get("metadata", {}).get("alt") or "Figure" in output.get("data", {}).get("text/plain", "")[:8]
+            is_figure = (
+                output.get("metadata", {}).get("alt")
+                or "Figure" in output.get("data", {}).get("text/plain", "")[:8]
+            )
             if is_figure and not set(output.get("data", {})) & set(PICTURES):
-                complaints.append(f"{label(cell)}: an output that stands for a figure has lost its picture")
-        complaints += [f"{label(cell)}: {fault}" for kind, content in found for fault in picture_faults(kind, content)]
+                complaints.append(
+                    f"{label(cell)}: an output that stands for a figure has lost its picture"
+                )
+        complaints += [
+            f"{label(cell)}: {fault}"
+            for kind, content in found
+            for fault in picture_faults(kind, content)
+        ]
     return complaints
 
 
@@ -166,14 +223,24 @@ def alternative_texts(notebook):
     for cell in code_cells(notebook):
         if not pictures(cell):
             continue
-        sentences = [output.get("metadata", {}).get("alt", "") for output in cell.outputs if set(output.get("data", {})) & set(PICTURES)]
+        sentences = [
+            output.get("metadata", {}).get("alt", "")
+            for output in cell.outputs
+            if set(output.get("data", {})) & set(PICTURES)
+        ]
         shown = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
         if len(sentences) > 1:
-            complaints.append(f"{label(cell)}: {len(sentences)} pictures in one cell would share one alternative text")
+            complaints.append(
+                f"{label(cell)}: {len(sentences)} pictures in one cell would share one alternative text"
+            )
         if len(sentences[0].split()) < 4:
-            complaints.append(f"{label(cell)}: its picture says nothing about itself (show it with gnet_lib.plots.show)")
+            complaints.append(
+                f"{label(cell)}: its picture says nothing about itself (show it with gnet_lib.plots.show)"
+            )
         if shown != sentences[0]:
-            complaints.append(f"{label(cell)}: the page's alternative text is not the figure's own: run `make refresh`")
+            complaints.append(
+                f"{label(cell)}: the page's alternative text is not the figure's own: run `make refresh`"
+            )
     return complaints
 
 
@@ -189,7 +256,9 @@ def known_tags(notebook):
         unknown = tags(cell) - ALLOWED_TAGS - ({"remove-cell"} if is_badge(cell) else set())
         complaints += [f"{label(cell)}: the tag {tag!r} is not allowed" for tag in sorted(unknown)]
         if re.search(r"#\s*(NBVAL_|PYTEST_VALIDATE_)", cell.source):
-            complaints.append(f"{label(cell)}: a comment that switches the comparison off; use a tag with a reason")
+            complaints.append(
+                f"{label(cell)}: a comment that switches the comparison off; use a tag with a reason"
+            )
     return complaints
 
 
@@ -201,9 +270,13 @@ def reasons_and_assertions(notebook):
         if not switched:
             continue
         if len(str(cell.metadata.get("reason", "")).split()) < 3:
-            complaints.append(f"{label(cell)}: tagged {', '.join(switched)} without a 'reason' in its metadata")
+            complaints.append(
+                f"{label(cell)}: tagged {', '.join(switched)} without a 'reason' in its metadata"
+            )
         if not any(has_assertion(other) for other in cells[index : index + 2]):
-            complaints.append(f"{label(cell)}: tagged {', '.join(switched)}, but neither it nor the next cell asserts anything")
+            complaints.append(
+                f"{label(cell)}: tagged {', '.join(switched)}, but neither it nor the next cell asserts anything"
+            )
         if "nbval-ignore-output" in tags(cell) and not cell.outputs:
             complaints.append(f"{label(cell)}: its outputs are not compared, and there are none")
     return complaints
@@ -221,7 +294,9 @@ def errors_are_announced(notebook):
         for error in errors:
             trace = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
             if error.ename not in trace or error.evalue not in trace:
-                complaints.append(f"{label(cell)}: its stored traceback is not the one of its error")
+                complaints.append(
+                    f"{label(cell)}: its stored traceback is not the one of its error"
+                )
     return complaints
 
 
@@ -231,11 +306,17 @@ def quiet_streams(notebook):
     for cell in code_cells(notebook):
         names = {output.name for output in cell.outputs if output.output_type == "stream"}
         if "stderr" in names and "reason" not in cell.metadata:
-            complaints.append(f"{label(cell)}: it stores a warning or a log on stderr and gives no 'reason'")
+            complaints.append(
+                f"{label(cell)}: it stores a warning or a log on stderr and gives no 'reason'"
+            )
         if names == {"stdout", "stderr"}:
-            complaints.append(f"{label(cell)}: stdout and stderr in one cell, whose order nobody checks")
+            complaints.append(
+                f"{label(cell)}: stdout and stderr in one cell, whose order nobody checks"
+            )
         if any("\r" in text or "\b" in text for text in text_outputs(cell)):
-            complaints.append(f"{label(cell)}: it stores text that overwrites itself (a progress bar?)")
+            complaints.append(
+                f"{label(cell)}: it stores text that overwrites itself (a progress bar?)"
+            )
     return complaints
 
 
@@ -258,11 +339,15 @@ def clean_metadata(notebook):
     if lexer != "ipython3":
         complaints.append(f"language_info.pygments_lexer is {lexer!r}, not 'ipython3'")
     if refresh.tidy(notebook) != notebook:
-        complaints.append("it is not as `make refresh` leaves it (`python tools/refresh.py --tidy-only` shows where)")
+        complaints.append(
+            "it is not as `make refresh` leaves it (`python tools/refresh.py --tidy-only` shows where)"
+        )
     ids = [cell.get("id") for cell in notebook.cells]
     if None in ids or len(set(ids)) != len(ids):
         complaints.append("cells without an id, or two with the same")
-    complaints += [f"{label(cell)}: a raw cell" for cell in notebook.cells if cell.cell_type == "raw"]
+    complaints += [
+        f"{label(cell)}: a raw cell" for cell in notebook.cells if cell.cell_type == "raw"
+    ]
     return complaints
 
 
@@ -271,7 +356,9 @@ def no_machine_paths(notebook):
     complaints = []
     for cell in notebook.cells:
         for text in [cell.source, *text_outputs(cell)]:
-            complaints += [f"{label(cell)}: the path {found[0]}" for found in MACHINE_PATH.finditer(text)]
+            complaints += [
+                f"{label(cell)}: the path {found[0]}" for found in MACHINE_PATH.finditer(text)
+            ]
     return complaints
 
 
@@ -300,21 +387,38 @@ def plain_markdown(notebook):
     """Chapters are read in Colab too, which knows no MyST: it would show raw."""
     complaints = []
     for cell in markdown_cells(notebook):
-        for text, patterns in ((cell.source, MYST_FENCES), (without_code_and_mathematics(cell.source), MYST_WORDS)):
-            found = [match[0].strip() for pattern in patterns for match in re.finditer(pattern, text, re.MULTILINE)]
+        for text, patterns in (
+            (cell.source, MYST_FENCES),
+            (without_code_and_mathematics(cell.source), MYST_WORDS),
+        ):
+            found = [
+                match[0].strip()
+                for pattern in patterns
+                for match in re.finditer(pattern, text, re.MULTILINE)
+            ]
             complaints += [f"{label(cell)}: MyST syntax {words!r}" for words in found]
     return complaints
 
 
 def heading_order(notebook):
     """One title, first of all, and no level is skipped."""
-    found = [(cell, heading) for cell in markdown_cells(notebook) for heading in headings(cell.source)]
+    found = [
+        (cell, heading) for cell in markdown_cells(notebook) for heading in headings(cell.source)
+    ]
     levels = [level for _, (level, _, _) in found]
-    complaints = [] if levels[:1] == [1] and levels.count(1) == 1 else ["the notebook must start with its one title (# ...)"]
+    complaints = (
+        []
+        if levels[:1] == [1] and levels.count(1) == 1
+        else ["the notebook must start with its one title (# ...)"]
+    )
     for (_, (before, _, _)), (_, (level, text, _)) in zip(found, found[1:]):
         if level > before + 1:
             complaints.append(f"the heading {text!r} skips a level")
-    complaints += [f"{label(cell)}: the heading {text!r} inside <details>" for cell, (_, text, inside) in found if inside]
+    complaints += [
+        f"{label(cell)}: the heading {text!r} inside <details>"
+        for cell, (_, text, inside) in found
+        if inside
+    ]
     return complaints
 
 
@@ -324,8 +428,12 @@ def details_blocks(notebook):
     for cell in markdown_cells(notebook):
         if len(re.findall(r"<details\b", cell.source)) != cell.source.count("</details>"):
             complaints.append(f"{label(cell)}: <details> and </details> do not match")
-        if re.search(r"</summary>[^\S\n]*\n?[^\S\n]*\S", cell.source) or re.search(r"\S[^\S\n]*\n[^\S\n]*</details>", cell.source):
-            complaints.append(f"{label(cell)}: <details> needs a blank line after </summary> and before </details>")
+        if re.search(r"</summary>[^\S\n]*\n?[^\S\n]*\S", cell.source) or re.search(
+            r"\S[^\S\n]*\n[^\S\n]*</details>", cell.source
+        ):
+            complaints.append(
+                f"{label(cell)}: <details> needs a blank line after </summary> and before </details>"
+            )
         if re.search(r"<summary>[^<]*\$[^<]*</summary>", cell.source):
             complaints.append(f"{label(cell)}: mathematics in <summary> stays raw")
     return complaints
@@ -337,14 +445,22 @@ def local_targets(notebook):
     for cell in markdown_cells(notebook):
         for token in MarkdownIt().parse(cell.source):
             for child in token.children or []:
-                target = child.attrGet("src") if child.type == "image" else child.attrGet("href") if child.type == "link_open" else None
+                target = (
+                    child.attrGet("src")
+                    if child.type == "image"
+                    else child.attrGet("href")
+                    if child.type == "link_open"
+                    else None
+                )
                 if target is None:
                     continue
                 path = str(target).partition("#")[0]
                 if path and not re.match(r"[a-z]+:", path) and not (BOOK / path).exists():
                     complaints.append(f"{label(cell)}: {path} does not exist")
                 if child.type == "image" and len(child.content.split()) < 3:
-                    complaints.append(f"{label(cell)}: the picture {target} has no sentence as alternative text")
+                    complaints.append(
+                        f"{label(cell)}: the picture {target} has no sentence as alternative text"
+                    )
         if "<img" in cell.source:
             complaints.append(f"{label(cell)}: write pictures as ![sentence](path), not as <img>")
     return complaints
@@ -353,12 +469,17 @@ def local_targets(notebook):
 def chapter_beats(notebook):
     """Question and time before the first code, a prediction, and the two closing sections."""
     complaints = []
-    first_code = next((index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"), len(notebook.cells))
+    first_code = next(
+        (index for index, cell in enumerate(notebook.cells) if cell.cell_type == "code"),
+        len(notebook.cells),
+    )
     opening = "\n".join(cell.source for cell in notebook.cells[:first_code])
     if not re.search(r"^\*\*Question\.\*\* .*\w", opening, re.MULTILINE):
         complaints.append("no line '**Question.** ...' before the first code cell")
     if not re.search(r"^\*\*Time\.\*\*.*\b(minutes?|seconds?)\b", opening, re.MULTILINE):
-        complaints.append("no line '**Time.** ... minutes (or seconds) ...' before the first code cell")
+        complaints.append(
+            "no line '**Time.** ... minutes (or seconds) ...' before the first code cell"
+        )
     if "**Predict.**" not in whole_text(notebook):
         complaints.append("the reader is nowhere asked to predict (**Predict.** ...)")
     closing = [text for level, text, _ in headings(whole_text(notebook)) if level == 2][-2:]
@@ -380,7 +501,11 @@ def colab_badge(notebook):
     badges = [cell for cell in notebook.cells if is_badge(cell)]
     if badges != notebook.cells[:1]:
         return ["the first cell is not the badge 'Open in Colab', or it is not the only one"]
-    return [] if tags(badges[0]) == {"remove-cell"} else ["the badge needs the tag remove-cell: its picture lies on another host"]
+    return (
+        []
+        if tags(badges[0]) == {"remove-cell"}
+        else ["the badge needs the tag remove-cell: its picture lies on another host"]
+    )
 
 
 GUARDS = [
@@ -396,7 +521,9 @@ GUARDS = [
 def test_every_notebook_is_a_chapter():
     """No notebook lies in book/ unread, and no chapter of the contents is missing."""
     assert NOTEBOOKS
-    assert {f"book/{path.stem}" for path in NOTEBOOKS} == {file for file in contents() if not (ROOT / f"{file}.md").exists()}
+    assert {f"book/{path.stem}" for path in NOTEBOOKS} == {
+        file for file in contents() if not (ROOT / f"{file}.md").exists()
+    }
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.__name__)
@@ -409,7 +536,9 @@ def test_chapter(path, guard):
 
 def test_set_up_cells_are_the_same():
     """One set-up cell in all chapters: what works in one works in all."""
-    cells = {path.stem: code_cells(nbformat.read(path, as_version=4))[0].source for path in NOTEBOOKS}
+    cells = {
+        path.stem: code_cells(nbformat.read(path, as_version=4))[0].source for path in NOTEBOOKS
+    }
     assert len(set(cells.values())) == 1, f"set-up cells differ: {sorted(cells)}"
 
 
@@ -435,17 +564,34 @@ def png(colours):
 
 def sound_notebook():
     """A chapter in small without a fault."""
-    figure = new_output("display_data", {"image/svg+xml": SVG, "text/plain": SENTENCE}, metadata={"alt": SENTENCE})
-    photo = new_output("display_data", {"image/png": png([(0, 0, 0), (9, 9, 9)]), "text/plain": SENTENCE}, metadata={"alt": SENTENCE})
+    figure = new_output(
+        "display_data", {"image/svg+xml": SVG, "text/plain": SENTENCE}, metadata={"alt": SENTENCE}
+    )
+    photo = new_output(
+        "display_data",
+        {"image/png": png([(0, 0, 0), (9, 9, 9)]), "text/plain": SENTENCE},
+        metadata={"alt": SENTENCE},
+    )
     alt = {"mystnb": {"image": {"alt": SENTENCE}}}
-    error = new_output("error", ename="ValueError", evalue="c1x1 must be at least 1, got 0", traceback=["ValueError: c1x1 must be at least 1, got 0"])
+    error = new_output(
+        "error",
+        ename="ValueError",
+        evalue="c1x1 must be at least 1, got 0",
+        traceback=["ValueError: c1x1 must be at least 1, got 0"],
+    )
     badge = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/owner/name/blob/main/book/04_a.ipynb)"
     cells = [
         new_markdown_cell(badge, metadata={"tags": ["remove-cell"]}),
-        new_markdown_cell("# 4. A chapter\n\n**Question.** What does it cost?\n\n**Time.** about 2 minutes on two CPU cores"),
+        new_markdown_cell(
+            "# 4. A chapter\n\n**Question.** What does it cost?\n\n**Time.** about 2 minutes on two CPU cores"
+        ),
         new_code_cell('REPOSITORY = "owner/name"', metadata={"tags": ["hide-input"]}),
-        new_markdown_cell("## Counting\n\n**Predict.** How many `{{x}}` has $a_{{i}}$, in [the paper](https://arxiv.org/abs/1409.4842)?\n\n```python\n%timeit x\n{y}\n```\n\n<details>\n<summary>Solution</summary>\n\n$x^2$\n\n</details>"),
-        new_code_cell("1 + 1", outputs=[new_output("execute_result", {"text/plain": "2"}, execution_count=2)]),
+        new_markdown_cell(
+            "## Counting\n\n**Predict.** How many `{{x}}` has $a_{{i}}$, in [the paper](https://arxiv.org/abs/1409.4842)?\n\n```python\n%timeit x\n{y}\n```\n\n<details>\n<summary>Solution</summary>\n\n$x^2$\n\n</details>"
+        ),
+        new_code_cell(
+            "1 + 1", outputs=[new_output("execute_result", {"text/plain": "2"}, execution_count=2)]
+        ),
         new_code_cell("plots.show(figure)", outputs=[figure], metadata=alt),
         new_code_cell("plots.show(photo)", outputs=[photo], metadata=alt),
         new_code_cell(
@@ -453,7 +599,11 @@ def sound_notebook():
             outputs=[new_output("stream", name="stdout", text="0.1\n")],
             metadata={"tags": ["nbval-ignore-output"], "reason": "a time differs in every run"},
         ),
-        new_code_cell("InceptionWidths(0)", outputs=[error], metadata={"tags": ["raises-exception"], "reason": "shows how the library refuses"}),
+        new_code_cell(
+            "InceptionWidths(0)",
+            outputs=[error],
+            metadata={"tags": ["raises-exception"], "reason": "shows how the library refuses"},
+        ),
         new_code_cell("assert seconds < 60"),
         new_markdown_cell("## Summary\n\nIt costs less.\n\n## What comes next\n\nMore."),
     ]
@@ -482,7 +632,9 @@ def replaced(index, old, new):
 
 def said(index, name, text):
     """A fault that adds a stored stream to one cell."""
-    return lambda notebook: notebook.cells[index].outputs.append(new_output("stream", name=name, text=text))
+    return lambda notebook: notebook.cells[index].outputs.append(
+        new_output("stream", name=name, text=text)
+    )
 
 
 def of_output(index, change):
@@ -590,7 +742,9 @@ def test_sound_notebook_has_no_fault(guard):
 
 
 @pytest.mark.filterwarnings("ignore::nbformat.warnings.DuplicateCellId")
-@pytest.mark.parametrize("guard, spoil", [fault[1:] for fault in FAULTS], ids=[fault[0] for fault in FAULTS])
+@pytest.mark.parametrize(
+    "guard, spoil", [fault[1:] for fault in FAULTS], ids=[fault[0] for fault in FAULTS]
+)
 def test_guard_notices(guard, spoil):
     notebook = sound_notebook()
     before = copy.deepcopy(notebook)

@@ -17,7 +17,9 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-RANGES = {requirement.name: requirement for requirement in map(Requirement, PROJECT["dependencies"])}
+RANGES = {
+    requirement.name: requirement for requirement in map(Requirement, PROJECT["dependencies"])
+}
 EXTRAS = {
     requirement.name: requirement
     for texts in PROJECT["optional-dependencies"].values()
@@ -30,7 +32,15 @@ PINS = {
     for requirement in [Requirement(text)]
 }
 # What a Colab runtime holds without our doing (Python 3.12, November 2026).
-COLAB = {"torch": "2.11", "torchvision": "0.26", "matplotlib": "3.10", "numpy": "2.0", "pandas": "2.2", "tqdm": "4.66", "altair": "5.5"}
+COLAB = {
+    "torch": "2.11",
+    "torchvision": "0.26",
+    "matplotlib": "3.10",
+    "numpy": "2.0",
+    "pandas": "2.2",
+    "tqdm": "4.66",
+    "altair": "5.5",
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +53,19 @@ def wheel(tmp_path_factory):
         shutil.copy(ROOT / name, source / name)
     for name in ("gnet_lib", "book", "tests", "tools"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("*.pyc"))
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    done = subprocess.run([*command, "--wheel-dir", str(folder), str(source)], capture_output=True, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+    ]
+    done = subprocess.run(
+        [*command, "--wheel-dir", str(folder), str(source)], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     (path,) = folder.glob("*.whl")
     return path
@@ -52,7 +73,11 @@ def wheel(tmp_path_factory):
 
 def test_wheel_holds_the_library_and_nothing_else(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    wanted = [*(ROOT / "gnet_lib").glob("*.py"), ROOT / "gnet_lib/py.typed", *(ROOT / "gnet_lib/sample").iterdir()]
+    wanted = [
+        *(ROOT / "gnet_lib").glob("*.py"),
+        ROOT / "gnet_lib/py.typed",
+        *(ROOT / "gnet_lib/sample").iterdir(),
+    ]
     assert names == {path.relative_to(ROOT).as_posix() for path in wanted if path.is_file()}
 
 
@@ -70,7 +95,11 @@ def test_versions_agree():
 def test_library_changes_nothing_in_colab():
     assert set(RANGES) - set(COLAB) == {"torchinfo"}
     ranges = RANGES | EXTRAS
-    refused = [name for name, version in COLAB.items() if name in ranges and version not in ranges[name].specifier]
+    refused = [
+        name
+        for name, version in COLAB.items()
+        if name in ranges and version not in ranges[name].specifier
+    ]
     assert not refused
 
 
@@ -79,7 +108,10 @@ def test_pins_lie_in_the_library_ranges():
     assert set(ranges) <= set(PINS)
     for name, requirement in PINS.items():
         (pin,) = requirement.specifier
-        assert pin.operator == "==" and Version(pin.version) in ranges.get(name, Requirement(name)).specifier, requirement
+        assert (
+            pin.operator == "=="
+            and Version(pin.version) in ranges.get(name, Requirement(name)).specifier
+        ), requirement
 
 
 def test_jupyter_book_is_of_the_first_line():
@@ -89,10 +121,19 @@ def test_jupyter_book_is_of_the_first_line():
 
 def test_every_import_is_declared():
     """What the library imports is standard, its own, or a dependency (an extra's, too)."""
-    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "gnet_lib").glob("*.py"))
+    sources = "\n".join(
+        path.read_text(encoding="utf-8") for path in (ROOT / "gnet_lib").glob("*.py")
+    )
     imported = set(re.findall(r"^\s*(?:from|import) ([a-z_A-Z]\w*)", sources, re.MULTILINE))
     # IPython is there whenever a figure is shown in a notebook, and is imported only then.
-    assert imported - set(sys.stdlib_module_names) - {"gnet_lib", "IPython"} - set(RANGES) - set(EXTRAS) == set()
+    assert (
+        imported
+        - set(sys.stdlib_module_names)
+        - {"gnet_lib", "IPython"}
+        - set(RANGES)
+        - set(EXTRAS)
+        == set()
+    )
 
 
 # --- what a visitor of the repository reads -------------------------------------------
@@ -111,14 +152,20 @@ def test_first_screen_of_the_readme():
     """Title, picture and the two commands come before everything else, in at most 30 lines."""
     first = README.split("## Read, run")[0]
     assert first.startswith(f"# {CITATION['title']}\n") and len(first.splitlines()) <= 30
-    assert "make book" in first and "make test" in first and 'src="book/images/inception_3a.svg"' in first
+    assert (
+        "make book" in first
+        and "make test" in first
+        and 'src="book/images/inception_3a.svg"' in first
+    )
 
 
 def test_readme_says_what_the_chapters_say():
     cheap = chapter("01_why_cheaply")
     assert "8.7 times fewer parameters" in README and "8.7 times fewer parameters" in cheap
     assert "2.2 times *more* arithmetic" in README and "2.2 times *more* arithmetic" in cheap
-    assert "**90 % in two minutes.**" in README and "# 8. Training: 90 % in two minutes" in chapter("08_training")
+    assert "**90 % in two minutes.**" in README and "# 8. Training: 90 % in two minutes" in chapter(
+        "08_training"
+    )
     assert "**Twelve bugs**" in README and chapter("spot_the_bug").count("### Puzzle ") == 12
 
 
@@ -140,13 +187,21 @@ def test_readme_example_runs():
 
 
 def test_contributing_names_every_room():
-    listed = re.findall(r"^\| `gnet_lib/(\w+\.py)` \|", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert sorted(listed) == sorted(path.name for path in (ROOT / "gnet_lib").glob("*.py") if not path.name.startswith("__"))
+    listed = re.findall(
+        r"^\| `gnet_lib/(\w+\.py)` \|",
+        (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    assert sorted(listed) == sorted(
+        path.name for path in (ROOT / "gnet_lib").glob("*.py") if not path.name.startswith("__")
+    )
 
 
 def test_pins_of_the_readme_are_those_of_the_requirements():
     named = dict(re.findall(r"\b(torch|torchvision)==([\d.]+)", README))
-    assert named == {name: next(iter(PINS[name].specifier)).version for name in ("torch", "torchvision")}
+    assert named == {
+        name: next(iter(PINS[name].specifier)).version for name in ("torch", "torchvision")
+    }
 
 
 @pytest.mark.parametrize("name", draw_figures.FIGURES)
@@ -158,11 +213,17 @@ def test_citation_has_what_its_format_requires():
     assert CITATION["cff-version"] == "1.2.0"
     assert {"title", "message", "authors", "license", "date-released"} <= set(CITATION)
     for work in (CITATION, *CITATION["references"]):
-        assert work["title"] and all("name" in author or "family-names" in author for author in work["authors"])
+        assert work["title"] and all(
+            "name" in author or "family-names" in author for author in work["authors"]
+        )
 
 
 def test_citation_and_bibliography_agree():
-    bibliography = (BOOK / "references.bib").read_text(encoding="utf-8").replace("{Fashion-{MNIST}", "{Fashion-MNIST")
+    bibliography = (
+        (BOOK / "references.bib")
+        .read_text(encoding="utf-8")
+        .replace("{Fashion-{MNIST}", "{Fashion-MNIST")
+    )
     for work in CITATION["references"]:
         assert f"{{{work['title']}}}" in bibliography and f"{{{work['year']}}}" in bibliography
         assert all(author["family-names"] in bibliography for author in work["authors"])

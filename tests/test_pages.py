@@ -18,7 +18,17 @@ from PIL import Image, ImageStat
 from playwright.sync_api import TimeoutError
 
 CHECKS = (Path(__file__).parent / "page_checks.js").read_text(encoding="utf-8")
-ONCE = ("pictures", "fonts", "icons", "formulas", "markup", "headings", "tables", "numbers", "outputs")
+ONCE = (
+    "pictures",
+    "fonts",
+    "icons",
+    "formulas",
+    "markup",
+    "headings",
+    "tables",
+    "numbers",
+    "outputs",
+)
 EACH_LOOK = ("sideways", "figures")
 WEIGHT_LIMIT = 1_500_000  # bytes of a page and its own pictures
 PREPARE_LIMIT = 20_000  # milliseconds for mathematics, icons and charts
@@ -59,7 +69,11 @@ def check(page, *names):
 def accessibility(page, options=ALL):
     """The findings of axe-core, of any impact, one for each element."""
     rules = AXE_CORE.run(page, options=options).response["violations"]
-    return [f"axe: {rule['id']} ({rule['impact']}): {node['html'][:120]}" for rule in rules for node in rule["nodes"]]
+    return [
+        f"axe: {rule['id']} ({rule['impact']}): {node['html'][:120]}"
+        for rule in rules
+        for node in rule["nodes"]
+    ]
 
 
 def prepare(page):
@@ -76,7 +90,11 @@ def prepare(page):
 def own_weight(html, visit):
     """Bytes of the page and its pictures, without what all pages share."""
     paths = {urlsplit(address).path.lstrip("/") for address in visit.loaded}
-    return sum((html / path).stat().st_size for path in paths if not path.startswith("_static/") and path != "searchindex.js" and (html / path).is_file())
+    return sum(
+        (html / path).stat().st_size
+        for path in paths
+        if not path.startswith("_static/") and path != "searchindex.js" and (html / path).is_file()
+    )
 
 
 def look_at(visit, html, address):
@@ -90,8 +108,16 @@ def look_at(visit, html, address):
         found = accessibility(visit.page, options)
         findings += len(found)
         where = f"[{width} pixels, {'dark' if dark else 'light'}]"
-        complaints += [f"{where} {complaint}" for complaint in check(visit.page, *EACH_LOOK) + found]
-    seen = Seen(urlsplit(address).path, complaints + visit.complaints(), len(visit.outside), findings, own_weight(html, visit))
+        complaints += [
+            f"{where} {complaint}" for complaint in check(visit.page, *EACH_LOOK) + found
+        ]
+    seen = Seen(
+        urlsplit(address).path,
+        complaints + visit.complaints(),
+        len(visit.outside),
+        findings,
+        own_weight(html, visit),
+    )
     if seen.weight > WEIGHT_LIMIT:
         seen.complaints.append(f"weighs {seen.weight:,} bytes")
     return seen
@@ -130,8 +156,16 @@ def report():
     """Collects what was seen; printed at the end for who asks (-s)."""
     seen = []
     yield seen
-    print("\n\n" + "\n".join(f"{page.weight:>11,} bytes  {page.outside} outside requests  {page.findings} axe findings  {page.name}" for page in seen))
-    print(f"{len(seen)} pages, {sum(page.outside for page in seen)} outside requests, {sum(page.findings for page in seen)} axe findings, heaviest {max((page.weight for page in seen), default=0):,} bytes")
+    print(
+        "\n\n"
+        + "\n".join(
+            f"{page.weight:>11,} bytes  {page.outside} outside requests  {page.findings} axe findings  {page.name}"
+            for page in seen
+        )
+    )
+    print(
+        f"{len(seen)} pages, {sum(page.outside for page in seen)} outside requests, {sum(page.findings for page in seen)} axe findings, heaviest {max((page.weight for page in seen), default=0):,} bytes"
+    )
 
 
 @pytest.mark.parametrize("name", contents())
@@ -143,7 +177,9 @@ def test_page(reader, html, address, report, name):
 
 def test_pages_that_are_in_no_contents(reader, html, address, report):
     """The search, the index and whatever else the builder adds."""
-    built = {str(path.relative_to(html)) for path in html.rglob("*.html") if "_static" not in path.parts}
+    built = {
+        str(path.relative_to(html)) for path in html.rglob("*.html") if "_static" not in path.parts
+    }
     others = sorted(built - {f"{name}.html" for name in contents()} - {"index.html"})
     assert "search.html" in others
     seen = [look_at(reader, html, f"{address}/{name}") for name in others]
@@ -168,13 +204,17 @@ def search(chromium, address, words):
     visit.page.locator("#pst-search-dialog input").fill(words)
     visit.page.keyboard.press("Enter")
     visit.page.wait_for_url("**/search.html**")
-    visit.page.wait_for_function("/(finished|did not match|matching)/.test(document.querySelector('#search-results').textContent)")
+    visit.page.wait_for_function(
+        "/(finished|did not match|matching)/.test(document.querySelector('#search-results').textContent)"
+    )
     return visit
 
 
 def test_search_finds_the_chapter(chromium, address):
     visit = search(chromium, address, "auxiliary classifier")
-    first = visit.page.locator("#search-results li a").evaluate_all("links => links.slice(0, 3).map(link => link.href)")
+    first = visit.page.locator("#search-results li a").evaluate_all(
+        "links => links.slice(0, 3).map(link => link.href)"
+    )
     assert any("06_auxiliary_classifiers.html" in link for link in first), first
     visit.page.goto(first[0])
     assert visit.page.locator("h1").count() and visit.complaints() == []
@@ -307,7 +347,9 @@ def blank(chromium):
 
 
 def show(page, body):
-    page.set_content(f'<!DOCTYPE html><html lang="en"><head><title>A page</title></head><body>{body}</body></html>')
+    page.set_content(
+        f'<!DOCTYPE html><html lang="en"><head><title>A page</title></head><body>{body}</body></html>'
+    )
 
 
 @pytest.mark.parametrize("name", [*ONCE, *EACH_LOOK])
@@ -331,12 +373,19 @@ def test_axe_notices(blank):
     show(blank, SOUND)
     assert accessibility(blank) == []
     show(blank, SOUND + '<main><p style="color: #999">Pale</p><img src="x.png"></main>')
-    assert {finding.split()[1] for finding in accessibility(blank)} >= {"color-contrast", "image-alt", "landmark-no-duplicate-main"}
+    assert {finding.split()[1] for finding in accessibility(blank)} >= {
+        "color-contrast",
+        "image-alt",
+        "landmark-no-duplicate-main",
+    }
 
 
 def test_axe_judges_every_colour_of_code(blank):
     tokens = '<span class="k">def</span> <span class="n">name</span> ' * 5
-    show(blank, f'<style>.n {{ color: #bbb; }}</style><main><h1>Title</h1><div class="highlight"><pre>{tokens}</pre></div></main>')
+    show(
+        blank,
+        f'<style>.n {{ color: #bbb; }}</style><main><h1>Title</h1><div class="highlight"><pre>{tokens}</pre></div></main>',
+    )
     prepare(blank)
     assert blank.locator(".highlight span").count() == 2
     assert len(accessibility(blank, COLOURS)) == 1
@@ -363,5 +412,13 @@ def test_spoilt_page_is_noticed(reader, html, tmp_path):
         seen = look_at(reader, tmp_path, f"{address}/book/page.html")
     complaints = "\n".join(seen.complaints)
     assert (seen.outside, seen.findings > 0, seen.weight > WEIGHT_LIMIT) == (1, True, True)
-    for words in ("asked another host: https://img.example.org/badge.svg", "404", "a script broke", "picture not loaded", "wider than the window", "axe: button-name", "weighs 1,5"):
+    for words in (
+        "asked another host: https://img.example.org/badge.svg",
+        "404",
+        "a script broke",
+        "picture not loaded",
+        "wider than the window",
+        "axe: button-name",
+        "weighs 1,5",
+    ):
         assert words in complaints, words

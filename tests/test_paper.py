@@ -61,9 +61,15 @@ def read_printed_modules() -> list[PrintedModule]:
     for (_, above), (name, row) in zip(rows, rows[1:]):
         if row["row"].startswith("inception"):
             widths = InceptionWidths(*(int(row[field]) for field in WIDTH_FIELDS))
-            modules.append(PrintedModule(
-                name, int(above["output_c"]), int(above["output_h"]), widths, int(row["output_c"])
-            ))
+            modules.append(
+                PrintedModule(
+                    name,
+                    int(above["output_c"]),
+                    int(above["output_h"]),
+                    widths,
+                    int(row["output_c"]),
+                )
+            )
     return modules
 
 
@@ -98,7 +104,17 @@ def sizes_in_torch(rows, image_size: int) -> list[int]:
 
 def test_the_transcription_checks_itself():
     """Each module's four outputs add up to the channels that its row prints."""
-    assert [module.name for module in MODULES] == ["3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b"]
+    assert [module.name for module in MODULES] == [
+        "3a",
+        "3b",
+        "4a",
+        "4b",
+        "4c",
+        "4d",
+        "4e",
+        "5a",
+        "5b",
+    ]
     for name, in_channels, _, w, out_channels in MODULES:
         assert w.c1x1 + w.c3x3 + w.c5x5 + w.pool_proj == out_channels, name
     assert sum(int(row["depth"]) for row in PRINTED_ROWS.values()) == 22
@@ -112,7 +128,9 @@ def test_rows_stand_in_the_printed_order():
 def test_row_equals_the_printed_row(row):
     printed = PRINTED_ROWS[row.name]
     if isinstance(row, InceptionRow):
-        assert dataclasses.astuple(row.widths) == tuple(int(printed[field]) for field in WIDTH_FIELDS)
+        assert dataclasses.astuple(row.widths) == tuple(
+            int(printed[field]) for field in WIDTH_FIELDS
+        )
         assert [field.name for field in dataclasses.fields(row.widths)] == list(WIDTH_FIELDS)
         return
     kernel, _, stride = printed["patch_stride"].partition("/")
@@ -134,7 +152,10 @@ def test_printed_columns_are_quoted_as_printed():
         assert (quoted.size, quoted.channels, quoted.depth) == tuple(
             int(printed[column]) for column in ("output_h", "output_c", "depth")
         ), name
-        assert (quoted.parameters, quoted.operations) == (printed["params_printed"], printed["ops_printed"])
+        assert (quoted.parameters, quoted.operations) == (
+            printed["params_printed"],
+            printed["ops_printed"],
+        )
 
 
 def test_widths_by_name():
@@ -155,7 +176,11 @@ def test_notes_differ_in_exactly_two_things():
     for ours, notes in zip(TABLE_1, NOTES_ROWS, strict=True):
         assert type(ours) is type(notes)
         before, after = dataclasses.asdict(ours), dataclasses.asdict(notes)
-        changed = {field: (before[field], after[field]) for field in before if before[field] != after[field]}
+        changed = {
+            field: (before[field], after[field])
+            for field in before
+            if before[field] != after[field]
+        }
         if changed:
             differences[ours.name] = changed
     pooling = {"padding": (0, 1), "ceil_mode": (True, False)}
@@ -175,7 +200,10 @@ def test_walk_gives_the_printed_sizes_and_channels(rows):
     for step, name in zip(steps, WORKING_NAMES, strict=True):
         printed = PRINTED_ROWS[name]
         assert step.row.name == name
-        assert (step.out_channels, step.out_size) == (int(printed["output_c"]), int(printed["output_h"]))
+        assert (step.out_channels, step.out_size) == (
+            int(printed["output_c"]),
+            int(printed["output_h"]),
+        )
     for step, following in zip(steps, steps[1:]):
         assert (step.out_channels, step.out_size) == (following.in_channels, following.in_size)
 
@@ -223,15 +251,18 @@ def test_sizes_are_those_of_torch_for_every_image_size(rows):
         if image_size < smallest:
             assert len(sizes) < len(rows), image_size
         else:
-            assert [step.out_size for step in walk(rows, image_size=image_size)] == sizes, image_size
+            assert [step.out_size for step in walk(rows, image_size=image_size)] == sizes, (
+                image_size
+            )
 
 
 @pytest.mark.parametrize("row", TABLE_1, ids=lambda row: row.name)
 def test_smallest_image_for_a_map_of_five_pixels(row):
     upto = WORKING_NAMES.index(row.name) + 1
     found = next(
-        size for size in range(1, 300)
-        if (sizes := sizes_in_torch(TABLE_1[:upto], size))[upto - 1:] and sizes[-1] >= 5
+        size
+        for size in range(1, 300)
+        if (sizes := sizes_in_torch(TABLE_1[:upto], size))[upto - 1 :] and sizes[-1] >= 5
     )
     assert smallest_image_size(TABLE_1, upto=row.name, at_least=5) == found
 
@@ -297,7 +328,9 @@ def test_numbers_of_every_kind_scale(factor):
     assert row.out_channels == 10 * float(factor) and type(row.out_channels) is int
 
 
-@pytest.mark.parametrize("bad", [0, -0.5, True, "1", None, float("nan"), float("inf"), 1j], ids=repr)
+@pytest.mark.parametrize(
+    "bad", [0, -0.5, True, "1", None, float("nan"), float("inf"), 1j], ids=repr
+)
 def test_the_factor_is_checked(bad):
     message = f"^factor must be a finite number above 0, but it is {re.escape(repr(bad))}$"
     with pytest.raises(ValueError, match=message):
@@ -325,7 +358,9 @@ def test_widths_of_one_are_allowed_and_widths_cannot_be_changed():
 
 @pytest.mark.parametrize("argument", ["in_channels", "image_size"])
 def test_walk_checks_its_numbers(argument):
-    with pytest.raises(ValueError, match=f"^{argument} must be a whole number of at least 1, but it is 0$"):
+    with pytest.raises(
+        ValueError, match=f"^{argument} must be a whole number of at least 1, but it is 0$"
+    ):
         list(walk(TABLE_1, **{argument: 0}))
 
 
@@ -342,7 +377,9 @@ def test_whole_numbers_of_numpy_become_plain_ones(value):
     assert number == 7 and type(number) is int
 
 
-@pytest.mark.parametrize("bad", [0, -1, 7.0, True, "7", None, np.int64(0), np.float64(7), np.bool_(True)], ids=repr)
+@pytest.mark.parametrize(
+    "bad", [0, -1, 7.0, True, "7", None, np.int64(0), np.float64(7), np.bool_(True)], ids=repr
+)
 def test_other_numbers_are_refused(bad):
     message = f"^size must be a whole number of at least 1, but it is {re.escape(repr(bad))}$"
     with pytest.raises(ValueError, match=message):
@@ -390,10 +427,15 @@ def test_rows_are_checked_wherever_they_come_in(call, rows, message):
 def test_no_module_disappears():
     """Rows of different names are all there, in the network and in its cost."""
     rows = (Convolution("c", 3, 1, 16), MaxPool("p"), ROW_X, dataclasses.replace(ROW_X, name="y"))
-    model = GoogLeNet(in_channels=1, num_classes=10, rows=rows, aux=False, norm="none", image_size=28)
+    model = GoogLeNet(
+        in_channels=1, num_classes=10, rows=rows, aux=False, norm="none", image_size=28
+    )
     assert list(model.body) == ["c", "p", "x", "y"]
     parameters = sum(each.numel() for each in model.parameters())
-    assert parameters == sum(cost.parameters for cost in network_cost(rows, in_channels=1, num_classes=10, image_size=28).values())
+    assert parameters == sum(
+        cost.parameters
+        for cost in network_cost(rows, in_channels=1, num_classes=10, image_size=28).values()
+    )
 
 
 @pytest.mark.parametrize("build, message", [
@@ -421,24 +463,31 @@ def test_a_row_is_checked_when_it_is_made(build, message):
 
 
 def test_numbers_of_a_row_become_plain_ones():
-    rows = Convolution("c", np.int64(3), np.int64(1), np.int64(8), np.int64(2)), MaxPool("p", np.int64(3), np.int64(2), np.int64(1))
+    rows = (
+        Convolution("c", np.int64(3), np.int64(1), np.int64(8), np.int64(2)),
+        MaxPool("p", np.int64(3), np.int64(2), np.int64(1)),
+    )
     assert {type(value) for row in rows for value in dataclasses.astuple(row)[1:]} == {int, bool}
 
 
 def test_smallest_image_size_refuses_an_unknown_row():
-    with pytest.raises(ValueError, match=r"^upto must be one of conv1, pool1, .*, 5b, but it is '9z'$"):
+    with pytest.raises(
+        ValueError, match=r"^upto must be one of conv1, pool1, .*, 5b, but it is '9z'$"
+    ):
         smallest_image_size(TABLE_1, "9z")
 
 
 def test_require_heads_takes_what_torch_can_pool():
     """From 79 pixels on, a 5x5 average pooling fits behind 4a and behind 4d."""
-    behind_4d = TABLE_1[:WORKING_NAMES.index("4d") + 1]
+    behind_4d = TABLE_1[: WORKING_NAMES.index("4d") + 1]
     for image_size in range(1, 130):
         sizes = sizes_in_torch(behind_4d, image_size)
         if len(sizes) == len(behind_4d) and sizes[-1] >= 5:
             require_heads(TABLE_1, image_size)
             continue
-        message = f"^image_size {image_size} is too small for the auxiliary .* at least 79, or aux=False$"
+        message = (
+            f"^image_size {image_size} is too small for the auxiliary .* at least 79, or aux=False$"
+        )
         with pytest.raises(ValueError, match=message):
             require_heads(TABLE_1, image_size)
 
@@ -456,5 +505,7 @@ def test_require_heads_names_a_size_that_all_rows_survive():
 @pytest.mark.parametrize("missing", ["4a", "4d"])
 def test_require_heads_needs_both_modules(missing):
     rows = tuple(row for row in TABLE_1 if row.name != missing)
-    with pytest.raises(ValueError, match="^aux=True needs the modules 4a and 4d among rows; use aux=False$"):
+    with pytest.raises(
+        ValueError, match="^aux=True needs the modules 4a and 4d among rows; use aux=False$"
+    ):
         require_heads(rows, 224)

@@ -41,19 +41,39 @@ def a_history(accuracies: list[float], seconds: float) -> History:
 HISTORIES = {"naive": a_history([0.5, 0.6, 0.65], 4.0), "reduced": a_history([0.55, 0.7], 2.0)}
 
 TIMES = pandas.DataFrame(
-    {"naive": [4.0, 2.0], "reduced": [2.0, 2.5], "pooling": [0.5, 0.25], "counted": [2.37, 3.1]}, index=["3a", "3b"]
+    {"naive": [4.0, 2.0], "reduced": [2.0, 2.5], "pooling": [0.5, 0.25], "counted": [2.37, 3.1]},
+    index=["3a", "3b"],
 )
 
-PRICES = pandas.DataFrame({"parameters": [61e6, 7e6], "multiply-adds": [0.7e9, 1.6e9]}, index=["AlexNet", "GoogLeNet"])
+PRICES = pandas.DataFrame(
+    {"parameters": [61e6, 7e6], "multiply-adds": [0.7e9, 1.6e9]}, index=["AlexNet", "GoogLeNet"]
+)
 
 MACHINE = Machine(operations=80e9, bandwidth=20e9)
-POINTS = pandas.DataFrame([
-    {"module": "3a", "kind": "naive", "intensity": 77.0, "whole": 60e9, "without pooling": 75e9},
-    {"module": "3a", "kind": "reduced", "intensity": 35.0, "whole": 30e9, "without pooling": 50e9},
-])
+POINTS = pandas.DataFrame(
+    [
+        {
+            "module": "3a",
+            "kind": "naive",
+            "intensity": 77.0,
+            "whole": 60e9,
+            "without pooling": 75e9,
+        },
+        {
+            "module": "3a",
+            "kind": "reduced",
+            "intensity": 35.0,
+            "whole": 30e9,
+            "without pooling": 50e9,
+        },
+    ]
+)
 
 RACE = {
-    "ours": [[{"seconds": 10, "accuracy": 0.8}, {"seconds": 20, "accuracy": 0.9}], [{"seconds": 30, "accuracy": 0.85}]],
+    "ours": [
+        [{"seconds": 10, "accuracy": 0.8}, {"seconds": 20, "accuracy": 0.9}],
+        [{"seconds": 30, "accuracy": 0.85}],
+    ],
     "tutorial": [[{"seconds": 100, "accuracy": 0.1}, {"seconds": 1000, "accuracy": 0.625}]],
 }
 DRIFT = pandas.DataFrame(
@@ -101,7 +121,9 @@ FIGURES = {
     "printed_against_computed": plots.printed_against_computed,
     "latency_bars": lambda: plots.latency_bars(TIMES),
     "roofline": lambda: plots.roofline(MACHINE, POINTS),
-    "image_grid": lambda: plots.image_grid(torch.arange(27.0).view(3, 1, 3, 3), ["bag", "coat", "bag"]),
+    "image_grid": lambda: plots.image_grid(
+        torch.arange(27.0).view(3, 1, 3, 3), ["bag", "coat", "bag"]
+    ),
     "learning_curves": lambda: plots.learning_curves(HISTORIES),
     "accuracy_curves": lambda: plots.accuracy_curves(RACE, {"85 %": 0.85}),
     "drift_lines": lambda: plots.drift_lines(DRIFT),
@@ -158,7 +180,12 @@ def test_figure_has_a_sentence_and_is_drawn_the_same_every_time(name, displayed)
     first, second = FIGURES[name](), FIGURES[name]()
     assert type(first) is Figure
     alt = plots.alt_text(first)
-    assert len(alt) > 15 and (alt[0].isupper() or alt[0].isdigit()) and alt.endswith(".") and "\n" not in alt
+    assert (
+        len(alt) > 15
+        and (alt[0].isupper() or alt[0].isdigit())
+        and alt.endswith(".")
+        and "\n" not in alt
+    )
     for figure in (first, second):
         plots.show(figure)
     for data, metadata in displayed:
@@ -215,8 +242,14 @@ def test_inception_diagram_says_and_shows_its_channels(printed, naive):
     whole = w.c1x1 + w.c3x3 + w.c5x5 + pool
     figure = plots.inception_diagram(printed.in_channels, w, naive=naive)
     alt = plots.alt_text(figure)
-    assert f"{'naive' if naive else 'reduced'} Inception module: {printed.in_channels} channels enter" in alt
-    assert f"put out 1x1 {w.c1x1}, 3x3 {w.c3x3}, 5x5 {w.c5x5}, pool {pool}; concatenated they are {whole} " in alt
+    assert (
+        f"{'naive' if naive else 'reduced'} Inception module: {printed.in_channels} channels enter"
+        in alt
+    )
+    assert (
+        f"put out 1x1 {w.c1x1}, 3x3 {w.c3x3}, 5x5 {w.c5x5}, pool {pool}; concatenated they are {whole} "
+        in alt
+    )
     shown = texts(figure)
     assert f"{whole} channels out" in shown
     outputs = [str(w.c1x1), str(w.c3x3), str(w.c5x5), str(pool)]
@@ -226,7 +259,11 @@ def test_inception_diagram_says_and_shows_its_channels(printed, naive):
 
 def test_inception_diagram_bar_is_split_in_proportion():
     figure = plots.inception_diagram(192, WIDTHS["3a"])
-    heights = [patch.get_height() for patch in figure.axes[0].patches if type(patch).__name__ == "Rectangle"]
+    heights = [
+        patch.get_height()
+        for patch in figure.axes[0].patches
+        if type(patch).__name__ == "Rectangle"
+    ]
     assert np.allclose(np.array(heights) / sum(heights), np.array([64, 128, 32, 32]) / 256)
 
 
@@ -244,7 +281,9 @@ def test_inception_diagram_bars_share_a_scale(printed):
             assert np.isclose(part.get_y(), below.get_y() + below.get_height())
     w = printed.widths
     outputs = w.c1x1 + w.c3x3 + w.c5x5
-    assert np.isclose(heights[True] / heights[False], (outputs + printed.in_channels) / (outputs + w.pool_proj))
+    assert np.isclose(
+        heights[True] / heights[False], (outputs + printed.in_channels) / (outputs + w.pool_proj)
+    )
     assert len(limits) == 1  # so the same height is as many inches in both figures
 
 
@@ -255,10 +294,15 @@ def test_inception_diagram_keeps_its_outputs_to_itself(naive):
     shown = texts(figure)
     inside = [] if naive else ["96", "16", "192"]
     assert [text for text in shown if text.isdigit()] == inside
-    assert "concatenated:\n? channels" in shown and not any("channels out" in text for text in shown)
+    assert "concatenated:\n? channels" in shown and not any(
+        "channels out" in text for text in shown
+    )
     assert not [patch for patch in figure.axes[0].patches if type(patch).__name__ == "Rectangle"]
     alt = plots.alt_text(figure)
-    assert f"{'naive' if naive else 'reduced'} Inception module: 192 channels enter four parallel paths" in alt
+    assert (
+        f"{'naive' if naive else 'reduced'} Inception module: 192 channels enter four parallel paths"
+        in alt
+    )
     assert numbers(alt) == [192]
     ends = {line.get_ydata()[1] for line in figure.axes[0].lines if line.get_xdata()[1] == 8.6}
     assert ends == {1.5}  # all four lines meet in one place, not at the parts of the bar
@@ -302,7 +346,9 @@ def test_network_diagram_of_the_small_network():
 
 def test_network_diagram_marks_only_the_heads_that_its_rows_have():
     mini = plots.network_diagram(MINI_ROWS, image_size=28)
-    assert plots.alt_text(mini).endswith("288 maps of 7x7; an auxiliary classifier reads behind 4a.")
+    assert plots.alt_text(mini).endswith(
+        "288 maps of 7x7; an auxiliary classifier reads behind 4a."
+    )
     assert texts(mini).count("auxiliary\nclassifier") == 1
     stem = plots.network_diagram(TABLE_1[:6])
     assert plots.alt_text(stem).endswith("480 maps of 28x28.")
@@ -318,7 +364,9 @@ def test_branch_cost_bars():
         pixels * (192 * 16 + 25 * 16 * 32), pixels * 192 * 32,
     ]  # fmt: skip
     bars = figure.axes[0].patches
-    assert [bar.get_width() for bar in bars] == [value for pair in zip(naive, reduced) for value in pair]
+    assert [bar.get_width() for bar in bars] == [
+        value for pair in zip(naive, reduced) for value in pair
+    ]
     said = numbers(re.sub("[135]x[135]", "", plots.alt_text(figure)))
     millions = [value / 1e6 for pair in zip(naive, reduced) for value in pair]
     assert said == [float(f"{value:.3g}") for value in millions]
@@ -331,7 +379,10 @@ def test_module_cost_bars():
         naive = cost.total(cost.inception_cost(in_channels, w, size, naive=True)).multiply_adds
         ratios[name] = naive / cost.total(cost.inception_cost(in_channels, w, size)).multiply_adds
     least, most = min(ratios, key=ratios.get), max(ratios, key=ratios.get)
-    assert f"{ratios[least]:.1f} times ({least}) to {ratios[most]:.1f} times ({most})" in plots.alt_text(figure)
+    assert (
+        f"{ratios[least]:.1f} times ({least}) to {ratios[most]:.1f} times ({most})"
+        in plots.alt_text(figure)
+    )
     assert texts(figure) == [f"{ratio:.1f}×" for ratio in ratios.values()]
 
 
@@ -345,11 +396,15 @@ def test_channel_growth():
 
 def test_break_even_dots_marks_the_eighteen_choices():
     figure = plots.break_even_dots()
-    assert [axes.get_title(loc="left") for axes in figure.axes] == ["3×3 conv paths", "5×5 conv paths"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "3×3 conv paths",
+        "5×5 conv paths",
+    ]
     closest = 0
     for axes, side in zip(figure.axes, (3, 5), strict=True):
         chosen, even, lines = (
-            [line for line in axes.lines if line.get_marker() == marker] for marker in ("o", "|", "None")
+            [line for line in axes.lines if line.get_marker() == marker]
+            for marker in ("o", "|", "None")
         )
         assert len(chosen) == len(even) == len(lines) == 9
         for row, (_, in_channels, _, w, _) in enumerate(MODULES):
@@ -358,7 +413,9 @@ def test_break_even_dots_marks_the_eighteen_choices():
             assert (x, y) == (reduce / in_channels, row)
             (x_even,), (y_even,) = even[row].get_data()
             width = x_even * in_channels  # with it, both ways cost the same:
-            assert np.isclose(width * in_channels + side**2 * width * out, side**2 * in_channels * out, rtol=1e-9)
+            assert np.isclose(
+                width * in_channels + side**2 * width * out, side**2 * in_channels * out, rtol=1e-9
+            )
             assert y_even == row
             assert [list(ends) for ends in lines[row].get_data()] == [[x, x_even], [row, row]]
             closest = max(closest, x / x_even)
@@ -382,8 +439,14 @@ def test_network_cost_bars():
     )
     dearest = max(work, key=work.get)
     alt = plots.alt_text(figure)
-    assert f"most expensive row is {dearest} with {100 * work[dearest] / sum(work.values()):.0f} %" in alt
-    assert f"linear layer has {100 * parameters['linear'] / sum(parameters.values()):.0f} % of the param" in alt
+    assert (
+        f"most expensive row is {dearest} with {100 * work[dearest] / sum(work.values()):.0f} %"
+        in alt
+    )
+    assert (
+        f"linear layer has {100 * parameters['linear'] / sum(parameters.values()):.0f} % of the param"
+        in alt
+    )
     for axes, expected in zip(figure.axes, (work, parameters)):
         lengths = dict.fromkeys(range(len(expected)), 0)
         for bar in axes.patches:
@@ -399,7 +462,12 @@ def test_latency_bars():
     assert texts(figure) == ["2.4 → 2.0", "3.1 → 0.8"]  # counted, then measured
     (axes,) = figure.axes
     bars = [
-        (round(bar.get_x() + bar.get_width() / 2, 9), bar.get_y(), bar.get_height(), as_hex(bar.get_facecolor()))
+        (
+            round(bar.get_x() + bar.get_width() / 2, 9),
+            bar.get_y(),
+            bar.get_height(),
+            as_hex(bar.get_facecolor()),
+        )
         for bar in axes.patches
     ]
     white, filled, pool = "#FFFFFF", plots.PLAIN.upper(), plots.COLOURS["pool"].upper()
@@ -483,7 +551,9 @@ def test_drift_lines_leave_out_what_is_equal():
     assert list(far.get_xdata()) == list(range(1, 21)) and set(far.get_ydata()) == {0.25}
     assert (near.get_color(), near.get_linestyle()) != (far.get_color(), far.get_linestyle())
     assert "20 steps" in plots.alt_text(figure)
-    assert "last digit from 1e-07 to 1e-03; other seed from 2e-01 to 2e-01" in plots.alt_text(figure)
+    assert "last digit from 1e-07 to 1e-03; other seed from 2e-01 to 2e-01" in plots.alt_text(
+        figure
+    )
     assert "; same no difference." in plots.alt_text(plots.drift_lines(DRIFT.assign(same=0.0)))
 
 
@@ -512,7 +582,9 @@ def test_accuracy_curves_by_epoch_and_their_refusals():
     assert axes.get_xscale() == "linear" and axes.get_xlabel() == "epoch"
     assert all(tick == int(tick) for tick in axes.get_xticks())
     figure.draw_without_rendering()
-    assert axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1  # above the curves
+    assert (
+        axes.get_legend().get_window_extent().y0 >= axes.get_window_extent().y1
+    )  # above the curves
     with pytest.raises(ValueError, match="across must be 'seconds' or 'epoch', but it is 'images'"):
         plots.accuracy_curves(RACE, {}, across="images")
     for nothing in ([], [[]]):
@@ -526,12 +598,17 @@ def test_row_lines_share_one_logarithmic_scale():
     assert plain.get_yscale() == "log" and plain.get_ylim() == batch.get_ylim()
     assert [axes.get_title(loc="left") for axes in figure.axes] == list(GRADIENTS)
     for axes, lines in zip(figure.axes, GRADIENTS.values()):
-        drawn = {line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")}
+        drawn = {
+            line.get_label(): line for line in axes.lines if not line.get_label().startswith("_")
+        }
         for name, values in lines.items():
             assert list(drawn[name].get_xdata()) == list(values)
             assert list(drawn[name].get_ydata()) == list(values.values())
     without, heads = (line for line in plain.lines if not line.get_label().startswith("_"))
-    assert as_hex(without.get_markerfacecolor()) == "#FFFFFF" and as_hex(heads.get_markerfacecolor()) == plots.PLAIN.upper()
+    assert (
+        as_hex(without.get_markerfacecolor()) == "#FFFFFF"
+        and as_hex(heads.get_markerfacecolor()) == plots.PLAIN.upper()
+    )
     alt = plots.alt_text(figure)
     assert "plain, with heads: 4e-04 at conv1, 5e-01 at fc" in alt
     assert "batch, without heads: 2e-01 at conv1, 5e-01 at fc" in alt
@@ -540,14 +617,20 @@ def test_row_lines_share_one_logarithmic_scale():
 def test_row_lines_with_an_odd_number_of_panels():
     three = {name: GRADIENTS["plain"] for name in ("one", "two", "three")}
     figure = plots.row_lines(three, "norm")
-    assert [axes.get_title(loc="left") for axes in figure.axes if axes.axison] == ["one", "two", "three"]
+    assert [axes.get_title(loc="left") for axes in figure.axes if axes.axison] == [
+        "one",
+        "two",
+        "three",
+    ]
 
 
 def test_row_lines_refuse_what_a_logarithm_cannot_show():
     with pytest.raises(ValueError, match="panels must be at least one, but there are none"):
         plots.row_lines({}, "norm")
     for value in (0.0, -1.0, float("nan")):
-        with pytest.raises(ValueError, match=f"panels must hold values above 0, but 'a' of 'p' has {value}"):
+        with pytest.raises(
+            ValueError, match=f"panels must hold values above 0, but 'a' of 'p' has {value}"
+        ):
             plots.row_lines({"p": {"a": {"conv1": value}}}, "norm")
 
 
@@ -560,8 +643,13 @@ def test_start_dots_have_a_dot_for_each_run():
             heads = line.get_label() == "with heads"
             chosen = STARTS[(STARTS["start"] == start) & (STARTS["heads"] == heads)]
             assert np.allclose(line.get_ydata(), 100 * chosen["accuracy"])
-            assert np.allclose(np.round(line.get_xdata()), [(0.03, 0.3).index(rate) for rate in chosen["learning_rate"]])
-            assert as_hex(line.get_markerfacecolor()) == (plots.PLAIN.upper() if heads else "#FFFFFF")
+            assert np.allclose(
+                np.round(line.get_xdata()),
+                [(0.03, 0.3).index(rate) for rate in chosen["learning_rate"]],
+            )
+            assert as_hex(line.get_markerfacecolor()) == (
+                plots.PLAIN.upper() if heads else "#FFFFFF"
+            )
     alt = plots.alt_text(figure)
     assert "of 6 short runs" in alt
     assert "pytorch 0 of 1 without heads and 0 of 1 with them" in alt
@@ -572,7 +660,11 @@ def test_change_dots_set_changes_against_chance():
     figure = plots.change_dots(CHANGED, [0.88, 0.886, 0.884])
     (axes,) = figure.axes
     assert list(axes.lines[0].get_xdata()) == pytest.approx([87, 88.5, 89])
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["no flips", "dropout", "batches of 64"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "no flips",
+        "dropout",
+        "batches of 64",
+    ]
     (band,) = axes.patches
     assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((88.0, 88.6))
     assert "88.00% to 88.60%; 1 changes are above that, 1 below" in plots.alt_text(figure)
@@ -622,16 +714,28 @@ def test_comparison_dots():
         assert set(line.get_ydata()) == set(mean.get_ydata())  # a row of its own
     rows = [line.get_ydata()[0] for line in dots]
     assert rows == sorted(rows) == axes.get_yticks().tolist()
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["naive", "reduced", "linear", "reduced"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "naive",
+        "reduced",
+        "linear",
+        "reduced",
+    ]
     assert texts(figure) == ["equal epochs", "control"]
     faces = [as_hex(line.get_markerfacecolor()) for line in dots]
-    assert faces == ["#FFFFFF", plots.PLAIN.upper(), plots.COLOURS["3x3"].upper(), plots.PLAIN.upper()]
+    assert faces == [
+        "#FFFFFF",
+        plots.PLAIN.upper(),
+        plots.COLOURS["3x3"].upper(),
+        plots.PLAIN.upper(),
+    ]
 
 
 def test_reduction_lines():
     figure = plots.reduction_lines(192, WIDTHS["3a"])
     # 9 * 192 * 128 / (192 + 9 * 128) and 25 * 192 * 32 / (192 + 25 * 32), by hand
-    assert "3x3 chosen 96, break-even 164.6; 5x5 chosen 16, break-even 154.8." in plots.alt_text(figure)
+    assert "3x3 chosen 96, break-even 164.6; 5x5 chosen 16, break-even 154.8." in plots.alt_text(
+        figure
+    )
     (axes,) = figure.axes
     dots = [line.get_xydata().tolist() for line in axes.lines if line.get_marker() == "o"]
     assert dots == [[[96, 192 * 96 + 9 * 96 * 128]], [[16, 192 * 16 + 25 * 16 * 32]]]
@@ -738,9 +842,13 @@ def test_paths_have_the_houses_colours():
         bar = [patch for patch in figure.axes[0].patches if type(patch).__name__ == "Rectangle"]
         assert [as_hex(part.get_edgecolor()) for part in bar] == wanted
         # Naive is outlined, reduced is filled.
-        assert [as_hex(part.get_facecolor()) for part in bar] == (["#FFFFFF"] * 4 if naive else wanted)
+        assert [as_hex(part.get_facecolor()) for part in bar] == (
+            ["#FFFFFF"] * 4 if naive else wanted
+        )
     bars = FIGURES["branch_cost_bars"]().axes[0].patches
-    assert [as_hex(bar.get_edgecolor()) for bar in bars] == [colour for colour in wanted for _ in "ab"]
+    assert [as_hex(bar.get_edgecolor()) for bar in bars] == [
+        colour for colour in wanted for _ in "ab"
+    ]
     assert [as_hex(bar.get_facecolor()) for bar in bars[1::2]] == wanted
     assert {as_hex(bar.get_facecolor()) for bar in bars[::2]} == {"#FFFFFF"}
     of_network = {as_hex(bar.get_facecolor()) for bar in plots.network_cost_bars().axes[0].patches}
@@ -753,19 +861,34 @@ def test_printed_against_computed_shows_every_row_or_names_it():
     rows = [label.get_text() for label in axes.get_yticklabels()]
     assert rows == ["conv1", "conv2", *WIDTHS, "linear"]
     # By hand, from the widths of 5a: 1072K and 54M are printed for 1,042,432 weights on 7x7.
-    shown = {line.get_label(): dict(zip(rows, line.get_xdata())) for line in axes.lines if len(line.get_xdata()) == 12}
+    shown = {
+        line.get_label(): dict(zip(rows, line.get_xdata()))
+        for line in axes.lines
+        if len(line.get_xdata()) == 12
+    }
     weights = 832 * (256 + 160 + 32 + 128) + 9 * 160 * 320 + 25 * 32 * 128
     assert shown["parameters"]["5a"] == pytest.approx(1072 * 1024 / weights)
     assert shown["operations"]["5a"] == pytest.approx(54e6 / (weights * 49))
     assert shown["parameters"]["conv2"] == pytest.approx(1)
     left, right = axes.get_xlim()
-    outside = {row for values in shown.values() for row, ratio in values.items() if not left < ratio < right}
+    outside = {
+        row
+        for values in shown.values()
+        for row, ratio in values.items()
+        if not left < ratio < right
+    }
     assert outside == {"conv1"}
     assert texts(figure) == ["← parameters 0.29, operations 0.29"]
     assert f"{2.7 * 1024 / 9408:.2f}" == f"{34e6 / (9408 * 112**2):.2f}" == "0.29"
     assert "12 rows of Table 1" in plots.alt_text(figure)
-    within = {what: sum(abs(ratio - 1) < 0.01 for ratio in values.values()) for what, values in shown.items()}
-    assert f"{within['operations']} operation counts and {within['parameters']} parameter" in plots.alt_text(figure)
+    within = {
+        what: sum(abs(ratio - 1) < 0.01 for ratio in values.values())
+        for what, values in shown.items()
+    }
+    assert (
+        f"{within['operations']} operation counts and {within['parameters']} parameter"
+        in plots.alt_text(figure)
+    )
 
 
 def test_network_diagram_of_another_image_size():

@@ -14,7 +14,17 @@ ROOMS = (
     "paper", "inception", "googlenet", "variants", "cost", "roofline", "data", "training", "checkpoint",
     "safeguards", "gradients", "records", "plots", "explorer", "exercises",
 )  # fmt: skip
-HEAVY = ("torch", "pandas", "matplotlib", "torchvision", "torchinfo", "numpy", "tqdm", "IPython", "altair")
+HEAVY = (
+    "torch",
+    "pandas",
+    "matplotlib",
+    "torchvision",
+    "torchinfo",
+    "numpy",
+    "tqdm",
+    "IPython",
+    "altair",
+)
 
 
 def in_a_fresh_python(code: str):
@@ -73,7 +83,9 @@ def test_names_are_listed_once_and_rooms_are_all_there():
     assert len(set(gnet_lib.__all__)) == len(gnet_lib.__all__)
     assert set(ROOMS) <= set(gnet_lib.__all__)
     assert not [name for name in gnet_lib.__all__ if name.startswith("_")]
-    files = {path.stem for path in (ROOT / "gnet_lib").glob("*.py") if not path.stem.startswith("_")}
+    files = {
+        path.stem for path in (ROOT / "gnet_lib").glob("*.py") if not path.stem.startswith("_")
+    }
     assert files <= set(gnet_lib.__all__), "a room that the library does not offer"
 
 
@@ -85,7 +97,9 @@ def test_star_import_and_dir():
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(AttributeError, match="gnet_lib has no 'Inceptoin'; it has: .*Inception, .*WIDTHS") as caught:
+    with pytest.raises(
+        AttributeError, match="gnet_lib has no 'Inceptoin'; it has: .*Inception, .*WIDTHS"
+    ) as caught:
         gnet_lib.Inceptoin
     for name in gnet_lib.__all__:
         assert name in str(caught.value)

@@ -36,7 +36,11 @@ def test_a_record_in_the_folder_is_read_without_asking_anybody(tmp_path, asked):
 
 
 def test_without_the_file_the_repository_is_asked(tmp_path, asked, monkeypatch):
-    installed_with(monkeypatch, "Documentation, https://example.org/x/y", "Repository, https://github.com/ada/book/")
+    installed_with(
+        monkeypatch,
+        "Documentation, https://example.org/x/y",
+        "Repository, https://github.com/ada/book/",
+    )
     address = "https://raw.githubusercontent.com/ada/book/HEAD/book/results/some.json"
     assert read_record("some", tmp_path) == {"from": address}
     assert asked == [(address, records.TIMEOUT_SECONDS)]
@@ -44,7 +48,9 @@ def test_without_the_file_the_repository_is_asked(tmp_path, asked, monkeypatch):
 
 def test_without_file_and_address_the_error_says_what_to_do(tmp_path, asked, monkeypatch):
     installed_with(monkeypatch, "Repository, https://github.com/owner/name")
-    with pytest.raises(FileNotFoundError, match=r"no .*some\.json.*make repository REPO=owner/name"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no .*some\.json.*make repository REPO=owner/name"
+    ):
         read_record("some", tmp_path)
     assert asked == []
 
@@ -53,7 +59,9 @@ def test_the_address_is_that_of_the_project_file():
     import tomllib
     from pathlib import Path
 
-    project = tomllib.loads(Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8"))
+    project = tomllib.loads(
+        Path(__file__).parents[1].joinpath("pyproject.toml").read_text(encoding="utf-8")
+    )
     assert project["project"]["urls"]["Repository"].endswith(f"/{repository_name()}")
 
 

@@ -31,13 +31,17 @@ from torch import nn
 from write_inventories import INVENTORIES, entries, inventory, read_entries
 
 PAGES = sorted((BOOK / "api").glob("*.md"))
-DIRECTIVE = re.compile(r"^\.\. auto(function|class|exception|data):: ([\w.]+)(?:\(.*\))?$", re.MULTILINE)
+DIRECTIVE = re.compile(
+    r"^\.\. auto(function|class|exception|data):: ([\w.]+)(?:\(.*\))?$", re.MULTILINE
+)
 ROOMS = tuple(gnet_lib._ROOMS)
 
 
 def shown() -> list[str]:
     """The full names that the pages describe, as often as they do."""
-    return [name for page in PAGES for _, name in DIRECTIVE.findall(page.read_text(encoding="utf-8"))]
+    return [
+        name for page in PAGES for _, name in DIRECTIVE.findall(page.read_text(encoding="utf-8"))
+    ]
 
 
 def resolved(name: str):
@@ -49,14 +53,25 @@ def resolved(name: str):
 def full_name(room: str, name: str) -> str:
     """Where a name that a room offers is at home."""
     value = getattr(import_module(f"gnet_lib.{room}"), name)
-    home = value.__module__ if inspect.isfunction(value) or inspect.isclass(value) else f"gnet_lib.{room}"
+    home = (
+        value.__module__
+        if inspect.isfunction(value) or inspect.isclass(value)
+        else f"gnet_lib.{room}"
+    )
     return f"{home}.{name}"
 
 
 def notebook_code(path) -> ast.Module:
     """The Python of a notebook, without magics."""
-    cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-    lines = [line for cell in cells for line in cell.splitlines() if not line.lstrip().startswith(("%", "!"))]
+    cells = [
+        cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"
+    ]
+    lines = [
+        line
+        for cell in cells
+        for line in cell.splitlines()
+        if not line.lstrip().startswith(("%", "!"))
+    ]
     return ast.parse("\n".join(lines))
 
 
@@ -72,7 +87,11 @@ def names_used(tree: ast.Module) -> set[tuple[str, str]]:
                     room = node.module.partition(".")[2] or gnet_lib._ROOM_OF[alias.name]
                     used.add((room, alias.name))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in rooms:
+        if (
+            isinstance(node, ast.Attribute)
+            and isinstance(node.value, ast.Name)
+            and node.value.id in rooms
+        ):
             used.add((rooms[node.value.id], node.attr))
     return used
 
@@ -88,21 +107,36 @@ def test_every_offered_name_is_shown_once():
 
 
 def test_every_name_that_a_notebook_uses_is_shown():
-    used = {full_name(*each) for path in BOOK.glob("*.ipynb") for each in names_used(notebook_code(path))}
+    used = {
+        full_name(*each)
+        for path in BOOK.glob("*.ipynb")
+        for each in names_used(notebook_code(path))
+    }
     assert len(used) > 50
     assert not used - set(shown())
 
 
 def test_names_used_are_found():
     code = "from gnet_lib import plots as p, conv_cost\nfrom gnet_lib.cost import total\np.show(p.roofline(conv_cost))"
-    assert names_used(ast.parse(code)) == {("cost", "conv_cost"), ("cost", "total"), ("plots", "show"), ("plots", "roofline")}
+    assert names_used(ast.parse(code)) == {
+        ("cost", "conv_cost"),
+        ("cost", "total"),
+        ("plots", "show"),
+        ("plots", "roofline"),
+    }
 
 
 def test_every_room_and_every_figure_is_shown():
     texts = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     for room in ROOMS:
         assert texts.count(f".. automodule:: gnet_lib.{room}\n") == 1, room
-    figures = {f"gnet_lib.plots.{name}" for name, value in vars(gnet_lib.plots).items() if inspect.isfunction(value) and not name.startswith("_") and value.__module__ == "gnet_lib.plots"}
+    figures = {
+        f"gnet_lib.plots.{name}"
+        for name, value in vars(gnet_lib.plots).items()
+        if inspect.isfunction(value)
+        and not name.startswith("_")
+        and value.__module__ == "gnet_lib.plots"
+    }
     assert len(figures) > 20 and not figures - set(shown())
 
 
@@ -113,7 +147,11 @@ CHECKS_OF_ARGUMENTS = re.compile(r"_?(require|check)_")
 
 def sections(text: str) -> dict[str, str]:
     """The parts of a docstring after its description: name -> text."""
-    parts = re.split(r"^(Args|Attributes|Shape|Returns|Yields|Raises|Warns|Example):\n", inspect.cleandoc(text), flags=re.MULTILINE)
+    parts = re.split(
+        r"^(Args|Attributes|Shape|Returns|Yields|Raises|Warns|Example):\n",
+        inspect.cleandoc(text),
+        flags=re.MULTILINE,
+    )
     return dict(zip(parts[1::2], parts[2::2]))
 
 
@@ -142,15 +180,26 @@ def entry_point(value):
     if not inspect.isclass(value):
         return value
     own = vars(value)
-    return own.get("__init__", own.get("__post_init__")) if not dataclasses.is_dataclass(value) else own.get("__post_init__")
+    return (
+        own.get("__init__", own.get("__post_init__"))
+        if not dataclasses.is_dataclass(value)
+        else own.get("__post_init__")
+    )
 
 
 def missing_in(value) -> list[str]:
     """What a docstring does not say."""
     said = sections(value.__doc__ or "")
     described = re.findall(r"^    (\w+): ", said.get("Args", ""), re.MULTILINE)
-    missing = [] if described == parameters(value) else [f"Args are {described}, but should be {parameters(value)}"]
-    returns = inspect.isfunction(value) and inspect.signature(value).return_annotation not in (None, inspect.Signature.empty)
+    missing = (
+        []
+        if described == parameters(value)
+        else [f"Args are {described}, but should be {parameters(value)}"]
+    )
+    returns = inspect.isfunction(value) and inspect.signature(value).return_annotation not in (
+        None,
+        inspect.Signature.empty,
+    )
     if returns and not {"Returns", "Yields"} & set(said):
         missing.append("Returns")
     for name in {"Returns", "Yields"} & set(said):
@@ -164,13 +213,24 @@ def missing_in(value) -> list[str]:
 
 def public_methods(value) -> dict[str, object]:
     """The methods that a page shows below a class."""
-    own = {name: each.__func__ if isinstance(each, classmethod) else each for name, each in vars(value).items()}
-    return {name: each for name, each in own.items() if inspect.isfunction(each) and not name.startswith("_")}
+    own = {
+        name: each.__func__ if isinstance(each, classmethod) else each
+        for name, each in vars(value).items()
+    }
+    return {
+        name: each
+        for name, each in own.items()
+        if inspect.isfunction(each) and not name.startswith("_")
+    }
 
 
 def described_objects() -> dict[str, object]:
     values = {name: resolved(name) for name in shown()}
-    return {name: value for name, value in values.items() if inspect.isfunction(value) or inspect.isclass(value)}
+    return {
+        name: value
+        for name, value in values.items()
+        if inspect.isfunction(value) or inspect.isclass(value)
+    }
 
 
 @pytest.mark.parametrize("name", described_objects())
@@ -178,10 +238,18 @@ def test_docstring_says_everything(name):
     value = resolved(name)
     assert not missing_in(value)
     if inspect.isclass(value):
-        assert not {method: found for method, each in public_methods(value).items() if each.__doc__ and (found := missing_in(each))}
+        assert not {
+            method: found
+            for method, each in public_methods(value).items()
+            if each.__doc__ and (found := missing_in(each))
+        }
     # What cannot be built by itself is shown by what is made of it.
     assert "Example" in sections(value.__doc__) or value is gnet_lib.inception.FourPaths
-    assert all(doctest.DocTestParser().get_examples(text) for section, text in sections(value.__doc__).items() if section == "Example")
+    assert all(
+        doctest.DocTestParser().get_examples(text)
+        for section, text in sections(value.__doc__).items()
+        if section == "Example"
+    )
 
 
 def no_args(size: int) -> int:
@@ -258,7 +326,10 @@ def sound(size: int) -> int:
     return size
 
 
-@pytest.mark.parametrize("function", [no_args, wrong_name, no_returns, no_raises, no_raises_of_a_check, type_before_a_colon])
+@pytest.mark.parametrize(
+    "function",
+    [no_args, wrong_name, no_returns, no_raises, no_raises_of_a_check, type_before_a_colon],
+)
 def test_a_silent_docstring_is_noticed(function):
     assert len(missing_in(function)) == 1
 
@@ -278,12 +349,16 @@ INSTANCES = {
 
 def attributes_said(value) -> set[str]:
     """The attributes that a class describes."""
-    return set(re.findall(r"^    (\w+): ", sections(value.__doc__).get("Attributes", ""), re.MULTILINE))
+    return set(
+        re.findall(r"^    (\w+): ", sections(value.__doc__).get("Attributes", ""), re.MULTILINE)
+    )
 
 
 def attributes_held(instance: nn.Module) -> set[str]:
     """What a module keeps under a public name of its own."""
-    own = set(vars(instance)) - set(vars(nn.Module())) | {name for name, _ in instance.named_children()}
+    own = set(vars(instance)) - set(vars(nn.Module())) | {
+        name for name, _ in instance.named_children()
+    }
     return own | ({"concat_order"} if isinstance(instance, FourPaths) else set())
 
 
@@ -294,7 +369,11 @@ def test_attributes_are_described(name):
 
 
 def test_every_class_that_describes_attributes_is_tried():
-    assert {value.__name__ for value in described_objects().values() if inspect.isclass(value) and attributes_said(value)} == set(INSTANCES)
+    assert {
+        value.__name__
+        for value in described_objects().values()
+        if inspect.isclass(value) and attributes_said(value)
+    } == set(INSTANCES)
 
 
 # --- examples run after a star import of their room --------------------------------------
@@ -305,7 +384,12 @@ def unknown_names(examples: list[doctest.Example], room) -> set[str]:
     tree = ast.parse("".join(example.source for example in examples))
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
-    imported = {alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)) for alias in node.names}
+    imported = {
+        alias.asname or alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    }
     star = {name for name in vars(room) if not name.startswith("_")}
     return {node.id for node in names} - made - imported - star - set(vars(builtins))
 
@@ -318,7 +402,9 @@ def test_example_needs_no_more_than_its_room(name):
 
 
 def test_a_name_from_nowhere_is_noticed():
-    examples = doctest.DocTestParser().get_examples(">>> import pandas\n>>> frame = pandas.DataFrame()\n>>> show(frame, mystery)\n")
+    examples = doctest.DocTestParser().get_examples(
+        ">>> import pandas\n>>> frame = pandas.DataFrame()\n>>> show(frame, mystery)\n"
+    )
     assert unknown_names(examples, gnet_lib.plots) == {"mystery"}
 
 
@@ -342,7 +428,9 @@ def test_programs_of_a_page_run(page, tmp_path, monkeypatch):
 
 
 def test_a_wrong_program_is_noticed():
-    assert failures_of("A sum:\n\n```python\n>>> 1 + 1\n3\n```\n\n```python\n>>> 1 + 1\n2\n```\n") == 1
+    assert (
+        failures_of("A sum:\n\n```python\n>>> 1 + 1\n3\n```\n\n```python\n>>> 1 + 1\n2\n```\n") == 1
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -350,9 +438,14 @@ def test_page_says_what_its_examples_start_from(page):
     text = page.read_text(encoding="utf-8")
     rooms = re.findall(r"automodule:: gnet_lib\.(\w+)", text)
     assert all(f"`from gnet_lib.{room} import *`" in text for room in rooms)
-    (brought,) = re.findall(r"^The examples run .* brings? (.*), too\.$", text, re.MULTILINE) or [""]
+    (brought,) = re.findall(r"^The examples run .* brings? (.*), too\.$", text, re.MULTILINE) or [
+        ""
+    ]
     for room in rooms:
-        assert all(hasattr(import_module(f"gnet_lib.{room}"), name) for name in re.findall(r"`(\w+)`", brought))
+        assert all(
+            hasattr(import_module(f"gnet_lib.{room}"), name)
+            for name in re.findall(r"`(\w+)`", brought)
+        )
 
 
 # --- links between the chapters and the reference ----------------------------------------------
@@ -360,15 +453,29 @@ def test_page_says_what_its_examples_start_from(page):
 
 def chapters_of_pages() -> set[tuple[str, str]]:
     """(page, chapter): what the pages of the reference say about where they are taught."""
-    lines = {page.name: re.findall(r"^`gnet_lib\.\w+`.*, taught in (.*)\.$", page.read_text(encoding="utf-8"), re.MULTILINE) for page in PAGES}
-    return {(page, chapter) for page, found in lines.items() for line in found for chapter in re.findall(r"\]\(\.\./(\S+?\.ipynb)\)", line)}
+    lines = {
+        page.name: re.findall(
+            r"^`gnet_lib\.\w+`.*, taught in (.*)\.$", page.read_text(encoding="utf-8"), re.MULTILINE
+        )
+        for page in PAGES
+    }
+    return {
+        (page, chapter)
+        for page, found in lines.items()
+        for line in found
+        for chapter in re.findall(r"\]\(\.\./(\S+?\.ipynb)\)", line)
+    }
 
 
 def pages_of_chapters() -> set[tuple[str, str]]:
     """(page, chapter): what the chapters' summaries say about the library."""
     found = set()
     for path in BOOK.glob("*.ipynb"):
-        (summary,) = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.source.startswith("## Summary")]
+        (summary,) = [
+            cell.source
+            for cell in nbformat.read(path, as_version=4).cells
+            if cell.source.startswith("## Summary")
+        ]
         summary = summary.partition("## What comes next")[0]
         (line,) = re.findall(r"^\*\*In the library:\*\* (.*)\.$", summary, re.MULTILINE)
         found |= {(page, path.name) for page in re.findall(r"\]\(api/(\S+?\.md)\)", line)}
@@ -377,9 +484,15 @@ def pages_of_chapters() -> set[tuple[str, str]]:
 
 def test_chapters_and_reference_point_at_each_other():
     assert chapters_of_pages() == pages_of_chapters()
-    assert {chapter for _, chapter in pages_of_chapters()} == {path.name for path in BOOK.glob("*.ipynb")}
+    assert {chapter for _, chapter in pages_of_chapters()} == {
+        path.name for path in BOOK.glob("*.ipynb")
+    }
     # The index, and two rooms that all chapters use, name no chapter of their own.
-    assert {page for page, _ in chapters_of_pages()} == {page.name for page in PAGES} - {"index.md", "plots.md", "exercises.md"}
+    assert {page for page, _ in chapters_of_pages()} == {page.name for page in PAGES} - {
+        "index.md",
+        "plots.md",
+        "exercises.md",
+    }
 
 
 # --- glossary, index of symbols, references -------------------------------------------------
@@ -390,7 +503,11 @@ def page_text(name: str) -> str:
     path = BOOK / name
     if path.suffix == ".md":
         return path.read_text(encoding="utf-8")
-    return "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown")
+    return "\n".join(
+        cell.source
+        for cell in nbformat.read(path, as_version=4).cells
+        if cell.cell_type == "markdown"
+    )
 
 
 LINKED = re.compile(r"\]\(([\w]+\.(?:ipynb|md))\)")
@@ -405,7 +522,11 @@ def glossary_entries(text: str) -> dict[str, str]:
 def untaught(term: str, said: str) -> list[str]:
     """Chapters that a term's entry names and that do not use the word."""
     stem = term.lower()[:-1]  # also "cross-entropies", "parameters"
-    return [name for name in LINKED.findall(said) if stem not in page_text(name).lower()] if LINKED.search(said) else ["no chapter"]
+    return (
+        [name for name in LINKED.findall(said) if stem not in page_text(name).lower()]
+        if LINKED.search(said)
+        else ["no chapter"]
+    )
 
 
 def test_glossary_names_the_chapters_that_teach_a_term():
@@ -416,18 +537,24 @@ def test_glossary_names_the_chapters_that_teach_a_term():
 
 
 def test_a_term_that_nobody_teaches_is_noticed():
-    assert untaught("perplexity", "A word. [Chapter 1](01_why_cheaply.ipynb)") == ["01_why_cheaply.ipynb"]
+    assert untaught("perplexity", "A word. [Chapter 1](01_why_cheaply.ipynb)") == [
+        "01_why_cheaply.ipynb"
+    ]
     assert untaught("convolution", "A word.") == ["no chapter"]
 
 
-FORMULA = re.compile(r"\$\$(.+?)\$\$|(?<![\\$\w])\$(?!\d[^$]*\$\d)(?=\S)([^$\n]+?)(?<=\S)\$(?!\d)", re.DOTALL)
+FORMULA = re.compile(
+    r"\$\$(.+?)\$\$|(?<![\\$\w])\$(?!\d[^$]*\$\d)(?=\S)([^$\n]+?)(?<=\S)\$(?!\d)", re.DOTALL
+)
 GREEK = "alpha beta gamma delta epsilon eta theta lambda mu pi rho sigma tau phi omega".split()
 
 
 def symbols_in(tex: str) -> set[str]:
     """The letters of a formula, with their subscripts: ``c``, ``c_in``, ``sigma``."""
     tex = re.sub(r"\}_\{\\text\{[^}]*\}\}", "}", tex)  # words under a brace
-    found = {f"{letter}_{index}" for letter, index in re.findall(r"([A-Za-z])_\\text\{(\w+)\}", tex)}
+    found = {
+        f"{letter}_{index}" for letter, index in re.findall(r"([A-Za-z])_\\text\{(\w+)\}", tex)
+    }
     tex = re.sub(r"[A-Za-z]_\\text\{\w+\}", " ", tex)
     tex = re.sub(r"\\text\{[^}]*\}", " ", tex)
     found |= {name for name in re.findall(r"\\([a-z]+)", tex) if name in GREEK}
@@ -437,7 +564,9 @@ def symbols_in(tex: str) -> set[str]:
 def symbols_of(text: str) -> set[str]:
     """The symbols of all formulas in a text, outside of code."""
     text = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
-    return set().union(*(symbols_in(display or inline) for display, inline in FORMULA.findall(text)), set())
+    return set().union(
+        *(symbols_in(display or inline) for display, inline in FORMULA.findall(text)), set()
+    )
 
 
 def index_of_symbols(text: str) -> list[tuple[str, str]]:
@@ -466,7 +595,10 @@ def test_symbols_are_read(tex, symbols):
 
 
 def test_formulas_are_found_outside_of_code_and_prices():
-    assert symbols_of("Costs $5 and $6, `$q$`, but $k^2$\n$$\nz = 1\n$$\n```\n$y$\n```") == {"k", "z"}
+    assert symbols_of("Costs $5 and $6, `$q$`, but $k^2$\n$$\nz = 1\n$$\n```\n$y$\n```") == {
+        "k",
+        "z",
+    }
 
 
 def test_every_symbol_is_in_the_index():
@@ -474,7 +606,9 @@ def test_every_symbol_is_in_the_index():
     used = {name: symbols_of(page_text(name)) for name in chapters()}
     assert set().union(*used.values()) == {symbol for symbol, _ in index}
     assert not [(symbol, name) for symbol, name in index if symbol not in used[name]]
-    first = {symbol: next(name for name in chapters() if symbol in used[name]) for symbol, _ in index}
+    first = {
+        symbol: next(name for name in chapters() if symbol in used[name]) for symbol, _ in index
+    }
     assert not {symbol: name for symbol, name in first.items() if (symbol, name) not in index}
 
 
@@ -484,13 +618,19 @@ ARXIV = re.compile(r"\d{4}\.\d{4,5}")
 
 def without_address(entry) -> bool:
     """Whether a bibliography's entry has neither a DOI nor an arXiv number."""
-    return not (DOI.fullmatch(entry.fields.get("doi", "")) or ARXIV.fullmatch(entry.fields.get("eprint", "")))
+    return not (
+        DOI.fullmatch(entry.fields.get("doi", ""))
+        or ARXIV.fullmatch(entry.fields.get("eprint", ""))
+    )
 
 
 def test_every_reference_has_an_address_and_is_cited():
     entries = parse_file(BOOK / "references.bib").entries
     assert not [key for key, entry in entries.items() if without_address(entry)]
-    cited = re.findall(r"\{cite\}`([\w,]+)`", "\n".join(path.read_text(encoding="utf-8") for path in BOOK.glob("*.md")))
+    cited = re.findall(
+        r"\{cite\}`([\w,]+)`",
+        "\n".join(path.read_text(encoding="utf-8") for path in BOOK.glob("*.md")),
+    )
     assert set(entries) == {key for keys in cited for key in keys.split(",")}
 
 
@@ -502,7 +642,9 @@ def test_a_reference_without_an_address_is_noticed():
 def test_papers_that_chapters_link_to_are_in_the_references():
     text = "\n".join(page_text(path.name) for path in BOOK.glob("*.ipynb"))
     linked = set(re.findall(r"https://arxiv\.org/abs/(\d{4}\.\d{4,5})", text))
-    known = {entry.fields.get("eprint") for entry in parse_file(BOOK / "references.bib").entries.values()}
+    known = {
+        entry.fields.get("eprint") for entry in parse_file(BOOK / "references.bib").entries.values()
+    }
     assert linked and not linked - known
 
 
@@ -527,7 +669,10 @@ def test_inventories_are_what_the_list_says():
 
 
 def test_configuration_names_every_inventory_and_its_address():
-    expected = {title: [project["address"], f"book/_inv/{title}.inv"] for title, project in read_entries().items()}
+    expected = {
+        title: [project["address"], f"book/_inv/{title}.inv"]
+        for title, project in read_entries().items()
+    }
     assert configuration()["intersphinx_mapping"] == expected
 
 
@@ -535,7 +680,11 @@ def test_what_the_inventories_name_exists():
     for project in read_entries().values():
         for name, _, _ in entries(project):
             module, _, attribute = name.rpartition(".")
-            assert hasattr(import_module(module), attribute) if module else hasattr(builtins, name) or name == "None", name
+            assert (
+                hasattr(import_module(module), attribute)
+                if module
+                else hasattr(builtins, name) or name == "None"
+            ), name
 
 
 # --- the built pages ---------------------------------------------------------------------
@@ -545,12 +694,21 @@ def test_what_the_inventories_name_exists():
 def api_pages(whole_book):
     """The built pages of the reference, by name."""
     folder = whole_book[0] / "book/api"
-    return {path.stem: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser") for path in folder.glob("*.html")}
+    return {
+        path.stem: BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        for path in folder.glob("*.html")
+    }
 
 
 def test_every_entry_of_the_inventories_is_used(api_pages):
-    links = {link["href"] for page in api_pages.values() for link in page.select("a.reference.external")}
-    addresses = {project["address"] + place for project in read_entries().values() for _, _, place in entries(project)}
+    links = {
+        link["href"] for page in api_pages.values() for link in page.select("a.reference.external")
+    }
+    addresses = {
+        project["address"] + place
+        for project in read_entries().values()
+        for _, _, place in entries(project)
+    }
     assert not addresses - links, "entries of book/_inv/entries.toml that no page links to"
 
 
@@ -563,14 +721,21 @@ def test_every_shown_name_has_its_place(api_pages):
 def test_examples_are_coloured_and_sections_are_set(api_pages):
     for name, page in api_pages.items():
         text = page.find("article").get_text()
-        assert not re.search(r"^\s*(Args|Returns|Raises|Example|Shape):\s*$(?!\n*\S)", text, re.MULTILINE) or "Args:" not in text, name
+        assert (
+            not re.search(
+                r"^\s*(Args|Returns|Raises|Example|Shape):\s*$(?!\n*\S)", text, re.MULTILINE
+            )
+            or "Args:" not in text
+        ), name
         assert not re.search(r"\bArgs:|\bExample:", text), name
         for block in page.select("dd .highlight"):
             assert ">>>" in block.get_text() and block.select("span.gp"), name
 
 
 def test_names_stand_in_the_general_index(whole_book):
-    page = BeautifulSoup((whole_book[0] / "genindex.html").read_text(encoding="utf-8"), "html.parser")
+    page = BeautifulSoup(
+        (whole_book[0] / "genindex.html").read_text(encoding="utf-8"), "html.parser"
+    )
     targets = {link["href"].partition("#")[2] for link in page.select("table.indextable a")}
     assert not set(shown()) - targets
 
@@ -578,4 +743,7 @@ def test_names_stand_in_the_general_index(whole_book):
 def test_a_path_is_named_alike_in_every_python():
     """Python 3.13 says pathlib._local.Path, which no inventory knows; the build then fails."""
     python_3_13 = ("(folder: str | ~pathlib._local.Path = 'results')", None)
-    assert public_path(None, "function", "gnet_lib.read_record", None, None, *python_3_13) == ("(folder: str | ~pathlib.Path = 'results')", None)
+    assert public_path(None, "function", "gnet_lib.read_record", None, None, *python_3_13) == (
+        "(folder: str | ~pathlib.Path = 'results')",
+        None,
+    )

@@ -24,7 +24,12 @@ from gnet_lib.records import read_record
 from torch import nn
 
 SCRIPTS = {"best": best, "recipe": recipe, "side_by_side": side_by_side, "tried": tried}
-RUNS = {"best": best.RUNS, "recipe": recipe.RECIPES, "side_by_side": side_by_side.RUNS, "tried": tried.RUNS}
+RUNS = {
+    "best": best.RUNS,
+    "recipe": recipe.RECIPES,
+    "side_by_side": side_by_side.RUNS,
+    "tried": tried.RUNS,
+}
 
 
 def recorded(name: str) -> dict:
@@ -89,10 +94,14 @@ def test_the_recipes_runs_agree_with_themselves(name):
         assert [row["epoch"] for row in result["rows"]] == list(range(1, settings["epochs"] + 1))
         assert result["accuracy"] == result["rows"][-1]["test_accuracy"]
         assert result["test_images"] == 10_000 and settings["train_images"] == 60_000
-        assert result["seconds"] == pytest.approx(sum(row["seconds"] for row in result["rows"]), abs=0.1)
+        assert result["seconds"] == pytest.approx(
+            sum(row["seconds"] for row in result["rows"]), abs=0.1
+        )
         whole_batches = 60_000 // settings["batch_size"] * settings["batch_size"]
         for row in result["rows"]:
-            assert row["images_per_second"] * row["seconds"] == pytest.approx(whole_batches, rel=1e-3)
+            assert row["images_per_second"] * row["seconds"] == pytest.approx(
+                whole_batches, rel=1e-3
+            )
 
 
 def test_whether_a_goal_is_met():
@@ -138,7 +147,9 @@ def test_the_trials_network_is_the_recipes():
         other = tried.build_trial({**tried.BASELINE, "stem": stem})
         assert other.body["conv1"].conv.kernel_size == (kernel, kernel)
         seen = []
-        other.body["3a"].register_forward_hook(lambda _, arguments, output: seen.append(arguments[0].shape))
+        other.body["3a"].register_forward_hook(
+            lambda _, arguments, output: seen.append(arguments[0].shape)
+        )
         other(images)
         assert seen[0][2:] == (size, size)
 
@@ -160,11 +171,21 @@ def test_the_best_is_the_mean_of_three_seeds_of_a_network_small_enough():
 
 @pytest.mark.parametrize(
     ("accuracies", "size", "met"),
-    [((0.949, 0.951), 999_999, True), ((0.949, 0.9509), 999_999, False), ((0.96, 0.96), 1_000_000, False)],
+    [
+        ((0.949, 0.951), 999_999, True),
+        ((0.949, 0.9509), 999_999, False),
+        ((0.96, 0.96), 1_000_000, False),
+    ],
 )
 def test_the_best_must_be_good_and_small(accuracies, size, met):
     runs = {
-        str(number): {"result": {"accuracy": each, "accuracy_with_mirrored": each, "network": {"parameters": size}}}
+        str(number): {
+            "result": {
+                "accuracy": each,
+                "accuracy_with_mirrored": each,
+                "network": {"parameters": size},
+            }
+        }
         for number, each in enumerate(accuracies)
     }
     assert best.summary(runs)["met"] is met
@@ -195,9 +216,10 @@ def test_a_short_run_of_the_trials_gives_the_recorded_figures(short_run):
     assert set(now) == set(then)
     for name in ("baseline", "images unchanged"):
         for figure, within in (("validation_accuracy", 0.12), ("train_loss", 0.12)):
-            assert now[name]["result"][figure] == pytest.approx(then[name]["result"][figure], abs=within)
+            assert now[name]["result"][figure] == pytest.approx(
+                then[name]["result"][figure], abs=within
+            )
     assert set(now["speed"]["result"]) == set(tried.VARIANTS)
-
 
 
 # --- what the benchmarks share -----------------------------------------------------------
@@ -215,13 +237,18 @@ def runs(tmp_path, monkeypatch):
     monkeypatch.setattr(common, "RUNS", tmp_path / "runs")
     marks = tmp_path / "marks"
     marks.touch()
-    return marks, {name: {"value": value, "marks": str(marks)} for name, value in (("one", 1), ("two", 2))}
+    return marks, {
+        name: {"value": value, "marks": str(marks)} for name, value in (("one", 1), ("two", 2))
+    }
 
 
 def test_finished_runs_are_not_done_again_and_changed_ones_are(runs):
     marks, settings = runs
     first = common.run_all("test", settings, count_up, jobs=1, threads=1)
-    assert [each["result"] for each in first.values()] == [{"twice": 2, "threads": 1}, {"twice": 4, "threads": 1}]
+    assert [each["result"] for each in first.values()] == [
+        {"twice": 2, "threads": 1},
+        {"twice": 4, "threads": 1},
+    ]
     assert first["one"]["machine"]["runs_at_the_same_time"] == 1
     assert common.run_all("test", settings, count_up, jobs=1, threads=1) == first
     assert marks.read_text().split() == ["one", "two"]
@@ -251,7 +278,9 @@ def test_only_some_runs_end_the_program_before_anything_is_recorded(runs, capsys
 def test_a_short_record_and_a_long_one_live_in_one_file(tmp_path):
     file = tmp_path / "x.json"
     common.record("x", {"runs": "long"}, common.parse("x", ["--threads", "1", "--out", str(file)]))
-    common.record("x", {"runs": "brief"}, common.parse("x", ["--threads", "1", "--short", "--out", str(file)]))
+    common.record(
+        "x", {"runs": "brief"}, common.parse("x", ["--threads", "1", "--short", "--out", str(file)])
+    )
     written = json.loads(file.read_text(encoding="utf-8"))
     assert (written["results"], written["short"]) == ({"runs": "long"}, {"runs": "brief"})
     assert written["short made"]["command"] == "python benchmarks/x.py --jobs 1 --threads 1 --short"
@@ -259,13 +288,17 @@ def test_a_short_record_and_a_long_one_live_in_one_file(tmp_path):
 
 
 def test_make_results_knows_its_names(capsys):
-    with pytest.raises(SystemExit, match="ONLY must name some of latency, .*; there is no fairness"):
+    with pytest.raises(
+        SystemExit, match="ONLY must name some of latency, .*; there is no fairness"
+    ):
         record_all.main(["fairness"])
 
 
 def test_make_results_starts_what_the_scripts_understand(monkeypatch):
     started = []
-    monkeypatch.setattr(record_all.subprocess, "run", lambda command, check: started.append(command))
+    monkeypatch.setattr(
+        record_all.subprocess, "run", lambda command, check: started.append(command)
+    )
     record_all.main(["recipe"])
     assert [command[1].name for command in started] == ["recipe.py"] * 2
     for name, commands in record_all.COMMANDS.items():

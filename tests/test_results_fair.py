@@ -18,7 +18,14 @@ from gnet_lib import fit
 from gnet_lib.data import ImageSet
 from gnet_lib.records import read_record
 
-GROUPS = {"naive", "reduced", "linear", "narrow", "reduced, equal multiply-adds", "reduced, equal seconds"}
+GROUPS = {
+    "naive",
+    "reduced",
+    "linear",
+    "narrow",
+    "reduced, equal multiply-adds",
+    "reduced, equal seconds",
+}
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +90,13 @@ def test_each_run_agrees_with_itself(results):
         settings, result = run["settings"], run["result"]
         steps = settings["epochs"] * (settings["train_images"] // settings["batch_size"])
         assert result["images"] == steps * settings["batch_size"]
-        assert result["training_multiply_adds"] == 3 * result["forward_multiply_adds"] * result["images"]
-        assert result["images_per_second"] * result["seconds"] == pytest.approx(result["images"], rel=2e-3)
+        assert (
+            result["training_multiply_adds"]
+            == 3 * result["forward_multiply_adds"] * result["images"]
+        )
+        assert result["images_per_second"] * result["seconds"] == pytest.approx(
+            result["images"], rel=2e-3
+        )
         correct = result["accuracy"] * settings["measured_images"]
         assert correct == pytest.approx(round(correct), abs=0.06)  # a whole number of images
         assert 0.1 <= result["accuracy"] < 1 and 0 < result["loss"] < 2.31
@@ -121,14 +133,18 @@ def test_equal_seconds(results, groups):
     """In the plan within half an epoch; on the clock as well as other programs allow."""
     epochs = fair.USUAL["epochs"] * results["time_factor"]
     assert abs(groups["reduced, equal seconds"][0]["epochs"] - epochs) <= 0.5
-    naive, reduced = (average(groups[name], "seconds") for name in ("naive", "reduced, equal seconds"))
+    naive, reduced = (
+        average(groups[name], "seconds") for name in ("naive", "reduced, equal seconds")
+    )
     assert reduced == pytest.approx(naive, rel=0.15)
 
 
 def test_equal_parameters(groups):
     narrow, reduced = (groups[name][0] for name in ("narrow", "reduced"))
     assert narrow["parameters"] == pytest.approx(reduced["parameters"], rel=0.02)
-    others = [abs(fair_parameters(width) - reduced["parameters"]) for width in (0.40, 0.41, 0.43, 0.44)]
+    others = [
+        abs(fair_parameters(width) - reduced["parameters"]) for width in (0.40, 0.41, 0.43, 0.44)
+    ]
     assert min(others) >= abs(narrow["parameters"] - reduced["parameters"])
 
 
@@ -162,7 +178,16 @@ def test_all_networks_see_the_same_batches():
             return seen[-1]
 
         model = fair.build({"module": module, "width": 0.25})
-        fit(model, images, epochs=2, batch_size=20, seed=1, augment=watch, device="cpu", progress=False)
+        fit(
+            model,
+            images,
+            epochs=2,
+            batch_size=20,
+            seed=1,
+            augment=watch,
+            device="cpu",
+            progress=False,
+        )
         return seen
 
     naive, *others = (batches_seen(module) for module in fair.MODULES)
@@ -198,7 +223,9 @@ def test_held_out_images_are_not_trained_on(monkeypatch):
     def numbers(image_set: ImageSet) -> set[float]:
         return set(image_set.images[:, 0, 0, 0].tolist())
 
-    monkeypatch.setattr(fair, "fashion_mnist", lambda: (numbered(0, 20_000), numbered(20_000, 10_000)))
+    monkeypatch.setattr(
+        fair, "fashion_mnist", lambda: (numbered(0, 20_000), numbered(20_000, 10_000))
+    )
     learn, held_out = fair.image_sets(fair.SEARCH)
     again, test = fair.image_sets(fair.USUAL)
     assert len(numbers(learn)) == len(learn) == fair.USUAL["train_images"]
@@ -214,18 +241,27 @@ def test_the_lowest_loss_chooses_the_rate():
     def run(network, rate, loss):
         return {"settings": {"network": network, "learning_rate": rate}, "result": {"loss": loss}}
 
-    found = {"a": run("naive", 0.1, 0.5), "b": run("naive", 0.03, 0.4), "c": run("reduced", 0.1, 0.6)}
+    found = {
+        "a": run("naive", 0.1, 0.5),
+        "b": run("naive", 0.03, 0.4),
+        "c": run("reduced", 0.1, 0.6),
+    }
     assert fair.chosen_rates(found) == {"naive": 0.03, "reduced": 0.1}
 
 
 def test_the_time_factor_adds_up_all_processes():
-    speeds = {"one": {"result": {"naive": 100, "reduced": 250}}, "two": {"result": {"naive": 300, "reduced": 550}}}
+    speeds = {
+        "one": {"result": {"naive": 100, "reduced": 250}},
+        "two": {"result": {"naive": 300, "reduced": 550}},
+    }
     assert fair.time_factor(speeds) == 2
 
 
 def test_epochs_at_equal_multiply_adds_and_seconds():
     groups = fair.groups(dict.fromkeys(fair.NETWORKS, 0.1), seconds_factor=2.6)
-    assert groups["reduced, equal multiply-adds"]["epochs"] == 21  # 4 * 84,188,864 / 16,353,984 = 20.6
+    assert (
+        groups["reduced, equal multiply-adds"]["epochs"] == 21
+    )  # 4 * 84,188,864 / 16,353,984 = 20.6
     assert groups["reduced, equal seconds"]["epochs"] == 10
     assert groups["naive"]["epochs"] == groups["reduced"]["epochs"] == 4
 
@@ -244,7 +280,9 @@ def test_the_chapters_factors_are_students():
     factors = dict(entry.split(":") for entry in listed.split(","))
     assert len(factors) == 3
     for freedom, factor in ((int(freedom), float(factor)) for freedom, factor in factors.items()):
-        scale = math.gamma((freedom + 1) / 2) / math.sqrt(freedom * math.pi) / math.gamma(freedom / 2)
+        scale = (
+            math.gamma((freedom + 1) / 2) / math.sqrt(freedom * math.pi) / math.gamma(freedom / 2)
+        )
         width = factor / 10_000
         inside = 2 * sum(
             scale * (1 + ((step + 0.5) * width) ** 2 / freedom) ** (-(freedom + 1) / 2) * width
@@ -264,7 +302,11 @@ def test_the_chapter_reads_the_record_and_no_copy():
 
 def test_a_short_run_gives_the_recorded_figures(record, short_run):
     now, then = short_run("fair")["runs"], record["short"]["runs"]
-    assert set(now) == set(then) == {"naive, short", "reduced, short", "linear, short", "narrow, short"}
+    assert (
+        set(now)
+        == set(then)
+        == {"naive, short", "reduced, short", "linear, short", "narrow, short"}
+    )
     for name, run in now.items():
         new, old = run["result"], then[name]["result"]
         for field in ("parameters", "forward_multiply_adds", "images"):

@@ -88,7 +88,12 @@ def test_divergence_is_a_result(monkeypatch, tmp_path):
     whole = ImageSet(1e3 * torch.randn(200, 1, 28, 28), torch.arange(200) % 10)
     monkeypatch.setattr(heads, "image_sets", lambda: whole.split(70))
     monkeypatch.setattr(heads, "BATCH", 20)
-    chosen = {**heads.RUNS["plain he 0.3 none seed 0"], "images": 60, "epochs": 2, "learning_rate": 1e6}
+    chosen = {
+        **heads.RUNS["plain he 0.3 none seed 0"],
+        "images": 60,
+        "epochs": 2,
+        "learning_rate": 1e6,
+    }
     result = heads.run_one("diverges", chosen, tmp_path / "x.pt")
     assert "is not finite" in result["diverged"] and result["epochs"] == []
     assert not result["learnt"]
@@ -96,8 +101,14 @@ def test_divergence_is_a_result(monkeypatch, tmp_path):
 
 
 def test_tidy_keeps_what_json_can_hold():
-    untidy = {"a": [1 / 3, float("nan"), float("inf")], "b": {"c": 7, "d": "0.123456789", "e": None, "f": True}}
-    assert heads.tidy(untidy) == {"a": [0.33333, None, None], "b": {"c": 7, "d": "0.123456789", "e": None, "f": True}}
+    untidy = {
+        "a": [1 / 3, float("nan"), float("inf")],
+        "b": {"c": 7, "d": "0.123456789", "e": None, "f": True},
+    }
+    assert heads.tidy(untidy) == {
+        "a": [0.33333, None, None],
+        "b": {"c": 7, "d": "0.123456789", "e": None, "f": True},
+    }
 
 
 # --- the record --------------------------------------------------------------------------
@@ -109,7 +120,16 @@ def test_the_record_says_how_it_was_made(record):
         made = record[f"{part} made"]
         datetime.date.fromisoformat(made["date"])
         assert made["machine"]["device"] == "cpu"
-        for field in ("cpu", "instructions", "cores", "threads", "system", "python", "torch", "torchvision"):
+        for field in (
+            "cpu",
+            "instructions",
+            "cores",
+            "threads",
+            "system",
+            "python",
+            "torch",
+            "torchvision",
+        ):
             assert made["machine"][field], field
 
 
@@ -137,7 +157,9 @@ def test_each_run_agrees_with_itself(runs):
         assert [row["epoch"] for row in result["epochs"]] == list(range(1, settings["epochs"] + 1))
         last = result["epochs"][-1]
         assert result["accuracy"] == pytest.approx(last["validation_accuracy"], abs=1e-6), name
-        assert result["accuracy"] * heads.HELD_OUT == pytest.approx(round(result["accuracy"] * heads.HELD_OUT), abs=0.02)
+        assert result["accuracy"] * heads.HELD_OUT == pytest.approx(
+            round(result["accuracy"] * heads.HELD_OUT), abs=0.02
+        )
 
 
 def test_first_weights_are_the_same_whatever_the_learning_rate(runs):
@@ -175,7 +197,9 @@ def test_a_short_run_gives_the_recorded_figures(record, short_run):
         assert new["before"]["gradient"] == pytest.approx(old["before"]["gradient"], rel=0.02)
         if run["settings"]["learning_rate"] < 0.1:
             # Another processor rounds differently, and a plain deep network amplifies it.
-            assert new["epochs"][0]["train_loss"] == pytest.approx(old["epochs"][0]["train_loss"], rel=0.1)
+            assert new["epochs"][0]["train_loss"] == pytest.approx(
+                old["epochs"][0]["train_loss"], rel=0.1
+            )
             assert new["accuracy"] == pytest.approx(old["accuracy"], abs=0.25)
         else:
             assert new["accuracy"] == pytest.approx(old["accuracy"], abs=0.02)  # neither starts

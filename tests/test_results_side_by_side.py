@@ -62,7 +62,11 @@ def test_the_first_look_at_an_accuracy_counts_and_none_is_none():
         {"images": 200, "seconds": 2.0, "accuracy": 0.85},
         {"images": 300, "seconds": 3.0, "accuracy": 0.84},
     ]
-    assert side_by_side.first_at(0.8, rows, 10) == {"images": 200, "seconds": 2.0, "multiply_adds": 6000}
+    assert side_by_side.first_at(0.8, rows, 10) == {
+        "images": 200,
+        "seconds": 2.0,
+        "multiply_adds": 6000,
+    }
     assert side_by_side.first_at(0.9, rows, 10) is None
 
 
@@ -100,8 +104,13 @@ def check_outcome(run: dict) -> None:
         sooner = [row for row in looks if row["accuracy"] >= level / 100]
         assert (reached is None) == (not sooner)
         if reached:
-            assert (reached["images"], reached["seconds"]) == (sooner[0]["images"], sooner[0]["seconds"])
-            assert reached["multiply_adds"] == 3 * run["network"]["multiply_adds"] * reached["images"]
+            assert (reached["images"], reached["seconds"]) == (
+                sooner[0]["images"],
+                sooner[0]["seconds"],
+            )
+            assert (
+                reached["multiply_adds"] == 3 * run["network"]["multiply_adds"] * reached["images"]
+            )
 
 
 def test_side_by_side_refuses_company():

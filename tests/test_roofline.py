@@ -67,7 +67,12 @@ def test_peak_is_what_is_alive_while_the_module_runs(module, naive):
     """Replay the module layer by layer and add up which maps still exist."""
     step = STEPS["5a"]
     pixels, widths = step.in_size**2, step.row.widths
-    inside = {"1x1": [], "3x3": [widths.c3x3_reduce], "5x5": [widths.c5x5_reduce], "pool": [step.in_channels]}
+    inside = {
+        "1x1": [],
+        "3x3": [widths.c3x3_reduce],
+        "5x5": [widths.c5x5_reduce],
+        "pool": [step.in_channels],
+    }
     ends = {"1x1": widths.c1x1, "3x3": widths.c3x3, "5x5": widths.c5x5}
     ends["pool"] = step.in_channels if naive else widths.pool_proj
     finished, worst = 0, 0
@@ -78,7 +83,10 @@ def test_peak_is_what_is_alive_while_the_module_runs(module, naive):
             before = channels
         finished += ends[path]
     worst = max(worst, step.in_channels + 2 * finished)
-    assert roofline.peak_activation_bytes(step.in_channels, widths, step.in_size, naive) == 4 * pixels * worst
+    assert (
+        roofline.peak_activation_bytes(step.in_channels, widths, step.in_size, naive)
+        == 4 * pixels * worst
+    )
 
 
 def test_the_roof():

@@ -294,7 +294,9 @@ def test_the_numbers_are_those_of_steps_81_to_100(warned):
     train = easy_set(1600, seed=2)
     model = tiny_model(dropout=0.0)
     run(model, train, epochs=1, learning_rate=1e-9, label_smoothing=0.3)
-    order = torch.randperm(1600, generator=training.shuffle_generator(0, 1))[80 * BATCH : 100 * BATCH]
+    order = torch.randperm(1600, generator=training.shuffle_generator(0, 1))[
+        80 * BATCH : 100 * BATCH
+    ]
     losses, right = [], 0
     fresh = tiny_model(dropout=0.0).train()
     with torch.no_grad():

@@ -24,11 +24,16 @@ WIDTH_3A = re.compile(r'(InceptionRow\("3a", InceptionWidths\(64, )96(, 128, 16,
 @pytest.fixture
 def copied(tmp_path):
     """A folder with the library and one chapter, which proves that its own copy is the one used."""
-    shutil.copytree(ROOT / "gnet_lib", tmp_path / "gnet_lib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "gnet_lib", tmp_path / "gnet_lib", ignore=shutil.ignore_patterns("__pycache__")
+    )
     (tmp_path / "book").mkdir()
     notebook = nbformat.read(BOOK / CHAPTER, as_version=4)
     library = str(tmp_path / "gnet_lib")
-    proof = new_code_cell(f"import gnet_lib\nassert gnet_lib.__path__ == [{library!r}], gnet_lib.__path__", execution_count=0)
+    proof = new_code_cell(
+        f"import gnet_lib\nassert gnet_lib.__path__ == [{library!r}], gnet_lib.__path__",
+        execution_count=0,
+    )
     notebook.cells.insert(0, proof)
     nbformat.write(notebook, tmp_path / "book" / CHAPTER)
     return tmp_path
@@ -36,9 +41,24 @@ def copied(tmp_path):
 
 def run_nbval(folder):
     """Execute the copied chapter against the copied library and compare its outputs."""
-    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--color=no", "-rf", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval",
+        "--nbval-current-env",
+        "--color=no",
+        "-rf",
+        "-p",
+        "no:cacheprovider",
+    ]
     command += ["--nbval-sanitize-with", str(ROOT / "tests/nbval_sanitize.cfg"), f"book/{CHAPTER}"]
-    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(folder),
+        "PYTHONHASHSEED": "0",
+        "OMP_NUM_THREADS": "1",
+    }
     environment.pop("MPLBACKEND", None)
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 

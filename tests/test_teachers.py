@@ -38,19 +38,28 @@ def stated_time(notebook):
 
 def minutes_to_read(notebook):
     """The chapter's words before its exercises, without folded blocks, at the page's speed."""
-    text = re.sub(r"<details>.*?</details>", "", markdown(notebook), flags=re.DOTALL).split("\n## Exercises")[0]
+    text = re.sub(r"<details>.*?</details>", "", markdown(notebook), flags=re.DOTALL).split(
+        "\n## Exercises"
+    )[0]
     return len(text.split()) / WORDS_A_MINUTE
 
 
 def plan_rows(page_section):
     """(file, number or name, minutes to read, computing time) of each row of the plan."""
     pattern = r"^\| (?:\d|\*free\*) \| \[([^.\]]+)[^\]]*\]\(([\w.]+)\) \| (\d+) \| ([^|]+) \|$"
-    return [(file, name, int(minutes), time) for name, file, minutes, time in re.findall(pattern, page_section, re.MULTILINE)]
+    return [
+        (file, name, int(minutes), time)
+        for name, file, minutes, time in re.findall(pattern, page_section, re.MULTILINE)
+    ]
 
 
 def plan_faults(rows):
     """Where the plan and the chapters disagree."""
-    faults = [] if sorted(row[0] for row in rows) == sorted(CHAPTERS) else ["the plan has not every chapter once"]
+    faults = (
+        []
+        if sorted(row[0] for row in rows) == sorted(CHAPTERS)
+        else ["the plan has not every chapter once"]
+    )
     for file, name, minutes, time in rows:
         if name[0].isdigit() and not file.startswith(name.zfill(2 + name[-1].isalpha()) + "_"):
             faults.append(f"{name} is not the number of {file}")
@@ -58,7 +67,9 @@ def plan_faults(rows):
             faults.append(f"{file} says{stated_time(CHAPTERS[file])} and the plan {time}")
         # Rounded up to five minutes. Five more or less are no fault: chapters are edited.
         if minutes % 5 or abs(minutes - 5 * math.ceil(minutes_to_read(CHAPTERS[file]) / 5)) > 5:
-            faults.append(f"{file} takes {minutes_to_read(CHAPTERS[file]):.1f} minutes to read, the plan says {minutes}")
+            faults.append(
+                f"{file} takes {minutes_to_read(CHAPTERS[file]):.1f} minutes to read, the plan says {minutes}"
+            )
     return faults
 
 
@@ -84,7 +95,9 @@ def test_a_wrong_plan_is_noticed(spoil, fault):
 
 def test_every_chapter_has_goals_that_can_be_checked():
     """A definition for each chapter, which begins with a verb in italics."""
-    goals = dict(re.findall(r"^\[[^\]]+\]\((\w+\.ipynb)\)\n: (.*)$", section("Learning goals"), re.MULTILINE))
+    goals = dict(
+        re.findall(r"^\[[^\]]+\]\((\w+\.ipynb)\)\n: (.*)$", section("Learning goals"), re.MULTILINE)
+    )
     assert sorted(goals) == sorted(CHAPTERS)
     assert all(re.match(r"\*[a-z]+\* ", goal) for goal in goals.values())
     assert not any(re.search(r"\*(understand|know|learn)\*", goal) for goal in goals.values())
@@ -92,7 +105,12 @@ def test_every_chapter_has_goals_that_can_be_checked():
 
 def parts(part):
     """Number -> text of every cell of the book's exercises that is such a part."""
-    marked = [cell for notebook in CHAPTERS.values() for cell in notebook.cells if cell.metadata.get("gnet", {}).get("part") == part]
+    marked = [
+        cell
+        for notebook in CHAPTERS.values()
+        for cell in notebook.cells
+        if cell.metadata.get("gnet", {}).get("part") == part
+    ]
     return {cell.metadata.gnet.exercise: cell.source for cell in marked}
 
 
@@ -100,7 +118,9 @@ def test_exercises_are_counted_and_the_open_ones_are_open():
     questions = parts("question")
     assert f"{len(parts('answer'))} of the book's {len(questions)} exercises have a cell" in PAGE
     named = re.findall(r"\b(\d+[bc]?\.\d)\b", " ".join(re.findall(r"\*At home:\*.*", PAGE)))
-    assert len(named) == 9 and all(f"**Exercise {number} (open).**" in questions[number] for number in named)
+    assert len(named) == 9 and all(
+        f"**Exercise {number} (open).**" in questions[number] for number in named
+    )
 
 
 def test_beliefs_and_projects_name_chapters_that_exist():
@@ -114,24 +134,35 @@ def test_page_is_in_the_contents():
 
 
 def test_code_for_slides_runs(tmp_path, monkeypatch):
-    (code,) = re.findall(r"```python\n(.*?)```", section("Figures and explorer in slides"), re.DOTALL)
+    (code,) = re.findall(
+        r"```python\n(.*?)```", section("Figures and explorer in slides"), re.DOTALL
+    )
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "teachers.md", "exec"), {})
-    assert (tmp_path / "inception_3a.svg").read_bytes() == (BOOK / "images" / "inception_3a.svg").read_bytes()
+    assert (tmp_path / "inception_3a.svg").read_bytes() == (
+        BOOK / "images" / "inception_3a.svg"
+    ).read_bytes()
     assert (tmp_path / "inception_3a.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_commands_take_the_named_choices():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    named = set(re.findall(r"\b([A-Z_]{3,})=", section("Handing out the notebooks") + section("Grading")))
+    named = set(
+        re.findall(r"\b([A-Z_]{3,})=", section("Handing out the notebooks") + section("Grading"))
+    )
     named -= {"CELL_LIMIT_SECONDS"}  # of the tests for submitted notebooks
     assert named == {"CHAPTERS", "OUT", "KEEP_OUTPUTS", "HIDE_ANSWERS", "GRADER"}
     assert all(f"$({name})" in makefile for name in named)
 
 
 def test_limit_for_a_cell_is_told_as_it_is():
-    (default,) = re.findall(r'"CELL_LIMIT_SECONDS", "(\d+)"', (ROOT / "tools" / "submission_tests.py").read_text(encoding="utf-8"))
-    assert f"has run for {default} seconds" in section("Grading") and "`CELL_LIMIT_SECONDS=60 python" in section("Grading")
+    (default,) = re.findall(
+        r'"CELL_LIMIT_SECONDS", "(\d+)"',
+        (ROOT / "tools" / "submission_tests.py").read_text(encoding="utf-8"),
+    )
+    assert f"has run for {default} seconds" in section(
+        "Grading"
+    ) and "`CELL_LIMIT_SECONDS=60 python" in section("Grading")
 
 
 def nbgrader_stub():
@@ -154,12 +185,14 @@ def test_what_students_need_is_what_the_library_asks_for():
     assert f"Python {project['requires-python'].removeprefix('>=')} or newer" in text
     (extra,) = set(re.findall(r"\[(\w+)\]", text))
     assert extra in project["optional-dependencies"]
-    assert f"gnet_lib[{extra}] @ git+{project['urls']['Repository']}\"" in text
+    assert f'gnet_lib[{extra}] @ git+{project["urls"]["Repository"]}"' in text
 
 
 def test_what_the_prose_gives_away_is_said():
     assert "4,944" in markdown(CHAPTERS["02_naive_module.ipynb"]).split("## Summary")[1]
-    assert "4,944 channels" in parts("solution")["4.2"] and "4,944 channels" in section("Handing out the notebooks")
+    assert "4,944 channels" in parts("solution")["4.2"] and "4,944 channels" in section(
+        "Handing out the notebooks"
+    )
 
 
 def test_grading_is_told_as_it_is():
@@ -174,11 +207,19 @@ def test_grading_is_told_as_it_is():
 def test_sizes_of_the_data():
     labels = [gzip.decompress(path.read_bytes())[8:] for path in SAMPLE_FOLDER.glob("*labels*.gz")]
     assert f"{sum(map(len, labels)):,} real images" in PAGE
-    assert "download of 30 MB" in PAGE and "download of 30 MB" in stated_time(CHAPTERS["07_data_and_device.ipynb"])
+    assert "download of 30 MB" in PAGE and "download of 30 MB" in stated_time(
+        CHAPTERS["07_data_and_device.ipynb"]
+    )
 
 
 def test_citation_agrees_with_the_citation_file():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     bibtex = section("Citing the book")
-    assert f"{{{citation['title']}}}" in bibtex and f"{{{{{citation['authors'][0]['name']}}}}}" in bibtex
-    assert f"{{{citation['date-released'].year}}}" in bibtex and f"version {gnet_lib.__version__}" in bibtex
+    assert (
+        f"{{{citation['title']}}}" in bibtex
+        and f"{{{{{citation['authors'][0]['name']}}}}}" in bibtex
+    )
+    assert (
+        f"{{{citation['date-released'].year}}}" in bibtex
+        and f"version {gnet_lib.__version__}" in bibtex
+    )

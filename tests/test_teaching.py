@@ -16,7 +16,11 @@ from gnet_lib import Inception, NaiveInception, conv_cost
 from IPython.core.inputtransformer2 import TransformerManager
 from test_paper import MODULES
 
-NAIVE, ONE_BY_ONE, REDUCED = "02_naive_module.ipynb", "03_one_by_one.ipynb", "04_reduced_module.ipynb"
+NAIVE, ONE_BY_ONE, REDUCED = (
+    "02_naive_module.ipynb",
+    "03_one_by_one.ipynb",
+    "04_reduced_module.ipynb",
+)
 
 # Every handmade definition of the book, and the chapter that teaches it. Each is compared below.
 HANDMADE = {
@@ -58,7 +62,9 @@ def copy_weights(source: torch.nn.Module, target: torch.nn.Module) -> None:
             theirs.copy_(mine)
 
 
-def assert_same_module(handmade: torch.nn.Module, library: torch.nn.Module, in_channels: int) -> None:
+def assert_same_module(
+    handmade: torch.nn.Module, library: torch.nn.Module, in_channels: int
+) -> None:
     assert parameters_of(handmade) == parameters_of(library)
     copy_weights(handmade, library)
     x = torch.randn(2, in_channels, 6, 9)
@@ -83,7 +89,9 @@ def test_every_handmade_definition_of_the_book_is_compared():
 def test_the_handmade_naive_module_is_the_librarys(printed):
     torch.manual_seed(0)
     w = printed.widths
-    handmade = definitions_of(NAIVE)["HandmadeNaiveInception"](printed.in_channels, w.c1x1, w.c3x3, w.c5x5)
+    handmade = definitions_of(NAIVE)["HandmadeNaiveInception"](
+        printed.in_channels, w.c1x1, w.c3x3, w.c5x5
+    )
     assert_same_module(handmade, NaiveInception(printed.in_channels, w), printed.in_channels)
 
 
@@ -91,7 +99,9 @@ def test_the_handmade_naive_module_is_the_librarys(printed):
 def test_the_handmade_module_is_the_librarys(printed):
     torch.manual_seed(0)
     handmade = definitions_of(REDUCED)["HandmadeInception"](printed.in_channels, printed.widths)
-    assert_same_module(handmade, Inception(printed.in_channels, printed.widths), printed.in_channels)
+    assert_same_module(
+        handmade, Inception(printed.in_channels, printed.widths), printed.in_channels
+    )
 
 
 @pytest.mark.parametrize("kernel_size", [1, 3, 5])
@@ -100,7 +110,9 @@ def test_conv_relu_is_a_convolution_and_a_relu(kernel_size):
     unit = definitions_of(REDUCED)["conv_relu"](3, 4, kernel_size)
     x = torch.randn(1, 3, 7, 7)
     weight, bias = unit.parameters()
-    expected = torch.nn.functional.conv2d(x, weight, bias, padding=(kernel_size - 1) // 2).clamp(min=0)
+    expected = torch.nn.functional.conv2d(x, weight, bias, padding=(kernel_size - 1) // 2).clamp(
+        min=0
+    )
     assert torch.equal(unit(x), expected)
 
 

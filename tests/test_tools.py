@@ -49,13 +49,18 @@ def test_tidy_twice_is_tidy_once():
 @pytest.mark.parametrize(
     "text, wanted",
     [
-        ("/var/x/ipykernel_77/3141592.py:3: UserWarning: no GPU\n", "<cell>:3: UserWarning: no GPU\n"),
+        (
+            "/var/x/ipykernel_77/3141592.py:3: UserWarning: no GPU\n",
+            "<cell>:3: UserWarning: no GPU\n",
+        ),
         ("<object at 0x7f3a5c1d2e80>\n", "<object at 0x0>\n"),
         ("accuracy 0.8512, 0x10 is sixteen\n", "accuracy 0.8512, 0x10 is sixteen\n"),
     ],
 )
 def test_tidy_text(text, wanted):
-    cell = new_code_cell("x", execution_count=1, outputs=[new_output("stream", name="stdout", text=text)])
+    cell = new_code_cell(
+        "x", execution_count=1, outputs=[new_output("stream", name="stdout", text=text)]
+    )
     assert refresh.tidy(new_notebook(cells=[cell])).cells[0].outputs[0].text == wanted
 
 
@@ -66,7 +71,10 @@ def test_alternative_text_follows_the_figure():
     figure.metadata.mystnb["figure"] = {"name": "bars"}
     tidied = refresh.tidy(notebook)
     (cell,) = [cell for cell in tidied.cells if cell.source == "plots.show(figure)"]
-    assert cell.metadata.mystnb == {"figure": {"name": "bars"}, "image": {"alt": "Now there are five bars."}}
+    assert cell.metadata.mystnb == {
+        "figure": {"name": "bars"},
+        "image": {"alt": "Now there are five bars."},
+    }
     cell.outputs = []
     cell.metadata.mystnb.pop("figure")
     assert "mystnb" not in refresh.tidy(tidied).cells[notebook.cells.index(figure)].metadata
@@ -86,7 +94,10 @@ def chapter(tmp_path):
 
 
 def test_refresh_runs_in_the_notebooks_own_folder_and_repeats_itself(chapter):
-    path = chapter("import os\nos.path.exists('chapter.ipynb'), os.environ['PYTHONHASHSEED'], hash('one')", "print('a')\nprint('b')")
+    path = chapter(
+        "import os\nos.path.exists('chapter.ipynb'), os.environ['PYTHONHASHSEED'], hash('one')",
+        "print('a')\nprint('b')",
+    )
     assert refresh.main([str(path)]) == 0
     first = path.read_text(encoding="utf-8")
     assert refresh.main([str(path)]) == 0
@@ -129,7 +140,9 @@ def test_all_places_agree():
 
 def test_stamp_reaches_every_place(project):
     changed = repository.stamp("ada-l/gnet.book", project)
-    assert {path.relative_to(project) for path in changed} == {path.relative_to(ROOT) for path in repository.places()}
+    assert {path.relative_to(project) for path in changed} == {
+        path.relative_to(ROOT) for path in repository.places()
+    }
     assert repository.current(project) == "ada-l/gnet.book"
     assert repository.disagreements(project) == []
     assert "colab_url" in (project / "_config.yml").read_text(encoding="utf-8")
@@ -156,7 +169,9 @@ def test_one_place_changed_by_hand_is_noticed(project, name):
 def test_one_notebook_changed_by_hand_is_noticed_and_mended(project):
     path = next(path for path in repository.places(project) if path.suffix == ".ipynb")
     text = path.read_text(encoding="utf-8")
-    changed = text.replace(f'REPOSITORY = \\"{repository.current()}\\"', 'REPOSITORY = \\"some/other\\"')
+    changed = text.replace(
+        f'REPOSITORY = \\"{repository.current()}\\"', 'REPOSITORY = \\"some/other\\"'
+    )
     assert changed != text
     path.write_text(changed, encoding="utf-8")
     assert any(path.name in line for line in repository.disagreements(project))
@@ -164,7 +179,9 @@ def test_one_notebook_changed_by_hand_is_noticed_and_mended(project):
     assert path.read_text(encoding="utf-8") == text
 
 
-@pytest.mark.parametrize("slug", ["googlenet", "https://gitlab.com/ada/googlenet", "ada/goog lenet", "ada/"])
+@pytest.mark.parametrize(
+    "slug", ["googlenet", "https://gitlab.com/ada/googlenet", "ada/goog lenet", "ada/"]
+)
 def test_stamp_refuses_what_is_no_address(project, slug):
     with pytest.raises(ValueError, match=f"REPO must look like owner/name, .*got '{slug}'"):
         repository.stamp(slug, project)
@@ -186,7 +203,10 @@ def test_an_address_as_it_is_copied_is_understood(project, capsys, address):
     assert repository.main([address], project) == 0
     assert repository.current(project) == "ada/googlenet"
     said = capsys.readouterr().out
-    assert "Next: commit these files, then `make book`. Hand-outs made before carry the old address" in said
+    assert (
+        "Next: commit these files, then `make book`. Hand-outs made before carry the old address"
+        in said
+    )
 
 
 def test_other_repositories_stay_as_they_are():
@@ -205,8 +225,16 @@ def test_launch_buttons_open_every_chapter_of_the_new_address(tmp_path):
     assert chapters
     for path in chapters:
         page = (html / f"book/{path.stem}.html").read_text(encoding="utf-8")
-        assert page.count(f'href="https://colab.research.google.com/github/ada/googlenet-book/blob/main/book/{path.name}"') == 1
-        assert f'href="https://mybinder.org/v2/gh/ada/googlenet-book/main?urlpath=lab/tree/book/{path.name}"' in page
+        assert (
+            page.count(
+                f'href="https://colab.research.google.com/github/ada/googlenet-book/blob/main/book/{path.name}"'
+            )
+            == 1
+        )
+        assert (
+            f'href="https://mybinder.org/v2/gh/ada/googlenet-book/main?urlpath=lab/tree/book/{path.name}"'
+            in page
+        )
         assert "colab-badge" not in page  # its picture would be asked of another host
 
 
@@ -216,7 +244,9 @@ def test_launch_buttons_open_every_chapter_of_the_new_address(tmp_path):
 def find_data(**environment):
     """Run `make data`'s tool in a changed environment."""
     command = [sys.executable, str(ROOT / "tools/find_data.py")]
-    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+    return subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, text=True
+    )
 
 
 def test_data_says_where_it_comes_from():
@@ -245,7 +275,14 @@ def test_data_that_is_nowhere_is_a_problem_with_ways_out(tmp_path, monkeypatch, 
     assert find_data_tool.main() == 1
     said = capsys.readouterr().err.splitlines()
     assert said[-1] == find_data_tool.NEEDED and len(said) == 2
-    assert all(way in said[0] for way in ("connect to the internet", "sudo apt-get install dataset-fashion-mnist", "GNET_DATA"))
+    assert all(
+        way in said[0]
+        for way in (
+            "connect to the internet",
+            "sudo apt-get install dataset-fashion-mnist",
+            "GNET_DATA",
+        )
+    )
 
 
 # --- serve ----------------------------------------------------------------------------
@@ -265,7 +302,9 @@ def test_serve_shows_the_book_on_this_machine_only(tmp_path):
     (tmp_path / "_build/html").mkdir(parents=True)
     (tmp_path / "_build/html/index.html").write_text("the book", encoding="utf-8")
     port = free_port()
-    server = subprocess.Popen([sys.executable, str(tool), str(port)], stdout=subprocess.PIPE, text=True, cwd=os.sep)
+    server = subprocess.Popen(
+        [sys.executable, str(tool), str(port)], stdout=subprocess.PIPE, text=True, cwd=os.sep
+    )
     try:
         assert f"http://127.0.0.1:{port}" in server.stdout.readline()
         assert urllib.request.urlopen(f"http://127.0.0.1:{port}/").read() == b"the book"
@@ -281,16 +320,30 @@ def test_serve_says_that_a_port_is_taken():
         taken.listen()
         port = taken.getsockname()[1]
         started = time.monotonic()
-        done = subprocess.run([sys.executable, str(ROOT / "tools/serve.py"), str(port)], capture_output=True, text=True, timeout=30)
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "tools/serve.py"), str(port)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
     assert done.returncode == 1 and time.monotonic() - started < 30
-    assert done.stderr.splitlines() == [f"Port {port} cannot be used (Address already in use). Try another: make serve PORT={port + 1}"]
+    assert done.stderr.splitlines() == [
+        f"Port {port} cannot be used (Address already in use). Try another: make serve PORT={port + 1}"
+    ]
 
 
 @pytest.mark.parametrize("port", ["http", "0", "70000", "-1", "80 81"])
 def test_serve_says_what_a_port_is(port):
-    done = subprocess.run([sys.executable, str(ROOT / "tools/serve.py"), port], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools/serve.py"), port],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
     assert done.returncode == 1
-    assert done.stderr.splitlines() == [f"PORT must be a number from 1 to 65535, for example 8000; got {port!r}"]
+    assert done.stderr.splitlines() == [
+        f"PORT must be a number from 1 to 65535, for example 8000; got {port!r}"
+    ]
 
 
 # --- what a newcomer meets ------------------------------------------------------------
@@ -328,8 +381,18 @@ class Newcomer:
         write_script(self.folder / ".venv/bin/pip", script)
 
     def make(self, *arguments, **environment):
-        command = ["make", "--no-print-directory", *(arguments or ("setup", f"PYTHON={sys.executable}"))]
-        return subprocess.run(command, cwd=self.folder, env={**os.environ, **environment}, capture_output=True, text=True)
+        command = [
+            "make",
+            "--no-print-directory",
+            *(arguments or ("setup", f"PYTHON={sys.executable}")),
+        ]
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+        )
 
     def is_ready(self):
         return (self.folder / ".venv/.ready").exists()
@@ -347,7 +410,10 @@ def last_word(done):
 
 
 def test_an_old_python_is_named(newcomer, tmp_path):
-    write_script(tmp_path / "old/python3", "#!/bin/sh\n[ \"$1\" = --version ] && { echo Python 3.8.18; exit; }\nexit 1\n")
+    write_script(
+        tmp_path / "old/python3",
+        '#!/bin/sh\n[ "$1" = --version ] && { echo Python 3.8.18; exit; }\nexit 1\n',
+    )
     done = newcomer.make("setup", PATH=f"{tmp_path / 'old'}:{os.environ['PATH']}")
     assert last_word(done) == (
         "Python 3.11 or newer is needed, but 'python3 --version' says: Python 3.8.18. Name another: make PYTHON=python3.12 ..."
@@ -358,16 +424,31 @@ def test_an_old_python_is_named(newcomer, tmp_path):
 
 def test_a_python_that_is_not_there_is_named(newcomer):
     done = newcomer.make("book", "PYTHON=python3.99")
-    assert re.search(r"Python 3\.11 or newer is needed, but 'python3\.99 --version' says: .*not found", last_word(done))
+    assert re.search(
+        r"Python 3\.11 or newer is needed, but 'python3\.99 --version' says: .*not found",
+        last_word(done),
+    )
 
 
 @pytest.mark.parametrize(
     "pip, advice",
     [
-        (f'echo "{OFFLINE}" >&2; echo "{MISSING}" >&2; exit 1', r"There is no connection, or it broke: .* Check the network\. Then run the same command again"),
-        (f'echo "{FULL}" >&2; exit 1', r"The disk is full\. The environment needs up to 8 GB; [\d.]+ GB are free here and .* Then run the same command again"),
-        (f'echo "{MISSING}" >&2; exit 1', r"torch==2\.14\.1 cannot be had for Python 3\.\d+.* Try another Python, 3\.11 to 3\.13: make setup PYTHON="),
-        ("kill -9 $$", r"pip did not finish; .* Then run the same command again: .* begin anew: make clean"),
+        (
+            f'echo "{OFFLINE}" >&2; echo "{MISSING}" >&2; exit 1',
+            r"There is no connection, or it broke: .* Check the network\. Then run the same command again",
+        ),
+        (
+            f'echo "{FULL}" >&2; exit 1',
+            r"The disk is full\. The environment needs up to 8 GB; [\d.]+ GB are free here and .* Then run the same command again",
+        ),
+        (
+            f'echo "{MISSING}" >&2; exit 1',
+            r"torch==2\.14\.1 cannot be had for Python 3\.\d+.* Try another Python, 3\.11 to 3\.13: make setup PYTHON=",
+        ),
+        (
+            "kill -9 $$",
+            r"pip did not finish; .* Then run the same command again: .* begin anew: make clean",
+        ),
         ("kill -2 $PPID; sleep 5; exit 1", r"Stopped\. Then run the same command again"),
     ],
     ids=["no network", "full disk", "no build", "killed", "Ctrl-C"],
@@ -384,17 +465,40 @@ def test_what_stops_pip_is_said_last_and_the_second_try_works(newcomer, pip, adv
 
 def test_pip_is_asked_for_the_pins_and_the_library(newcomer):
     newcomer.pip('echo "$@"')
-    assert "-m pip install --disable-pip-version-check -r requirements.txt -e .\n" in newcomer.make().stdout
+    assert (
+        "-m pip install --disable-pip-version-check -r requirements.txt -e .\n"
+        in newcomer.make().stdout
+    )
 
 
 def test_without_make_the_readme_names_the_same_commands():
-    without = (ROOT / "README.md").read_text(encoding="utf-8").partition("**No make?**")[2].partition("\n")[0]
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8").replace("$(VENV)", ".venv").replace("$(BIN)", ".venv/bin").replace('"$(PYTHON)"', "python3")
+    without = (
+        (ROOT / "README.md")
+        .read_text(encoding="utf-8")
+        .partition("**No make?**")[2]
+        .partition("\n")[0]
+    )
+    makefile = (
+        (ROOT / "Makefile")
+        .read_text(encoding="utf-8")
+        .replace("$(VENV)", ".venv")
+        .replace("$(BIN)", ".venv/bin")
+        .replace('"$(PYTHON)"', "python3")
+    )
     commands = re.findall(r"`([^`]+)`", without)
-    assert len(commands) == 3 and all(re.sub(" tests$", "", command) in makefile for command in commands)
+    assert len(commands) == 3 and all(
+        re.sub(" tests$", "", command) in makefile for command in commands
+    )
 
 
-@pytest.mark.parametrize("number, advice", [(errno.EROFS, "Nothing can be written here (Read-only file system)"), (errno.EACCES, "Nothing can be written here (Permission denied)"), (errno.ENOSPC, "The disk is full")])
+@pytest.mark.parametrize(
+    "number, advice",
+    [
+        (errno.EROFS, "Nothing can be written here (Read-only file system)"),
+        (errno.EACCES, "Nothing can be written here (Permission denied)"),
+        (errno.ENOSPC, "The disk is full"),
+    ],
+)
 def test_a_folder_that_takes_no_files(monkeypatch, capsys, number, advice):
     def refuse(dir):
         raise OSError(number, os.strerror(number))
@@ -407,7 +511,10 @@ def test_a_folder_that_takes_no_files(monkeypatch, capsys, number, advice):
 def test_little_room_is_said_before_the_long_wait(monkeypatch, capsys):
     monkeypatch.setattr(set_up, "free_gb", lambda folder: 3.2)
     set_up.check_folder()
-    assert capsys.readouterr().out == "Only 3.2 GB are free here. The environment needs up to 8 GB; going on all the same.\n"
+    assert (
+        capsys.readouterr().out
+        == "Only 3.2 GB are free here. The environment needs up to 8 GB; going on all the same.\n"
+    )
 
 
 def test_python_without_ensurepip_is_named(monkeypatch, capsys, tmp_path):
@@ -436,14 +543,31 @@ def test_a_half_made_environment_is_made_anew(tmp_path):
 
 def test_serving_without_a_book_says_what_comes_first(newcomer):
     done = newcomer.make("serve")
-    assert done.returncode != 0 and "There is no built book yet. Run first: make book" in done.stdout + done.stderr
+    assert (
+        done.returncode != 0
+        and "There is no built book yet. Run first: make book" in done.stdout + done.stderr
+    )
 
 
 @pytest.mark.parametrize(
     "environment, advice",
-    [({"CHROMIUM": "/nowhere"}, "CHROMIUM must name a browser that can be run, but it is '/nowhere'"), ({"CHROMIUM": "", "PATH": ""}, "Install Chromium (Debian, Ubuntu: sudo apt install chromium)")],
+    [
+        (
+            {"CHROMIUM": "/nowhere"},
+            "CHROMIUM must name a browser that can be run, but it is '/nowhere'",
+        ),
+        (
+            {"CHROMIUM": "", "PATH": ""},
+            "Install Chromium (Debian, Ubuntu: sudo apt install chromium)",
+        ),
+    ],
 )
 def test_a_missing_browser_is_said_before_the_tests(environment, advice):
-    done = subprocess.run([sys.executable, str(ROOT / "tests/browser.py")], env={**os.environ, **environment}, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tests/browser.py")],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 1
     assert advice in last_word(done) and len(done.stderr.splitlines()) == 1

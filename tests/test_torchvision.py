@@ -101,7 +101,9 @@ def test_same_logits_in_evaluation(aux, size):
     theirs = torchvision_googlenet(aux)
     images = some_images(size=size)
     expected = in_evaluation(theirs, images)
-    torch.testing.assert_close(in_evaluation(ours_with_weights_of(theirs, aux), images), expected, **EXACT)
+    torch.testing.assert_close(
+        in_evaluation(ours_with_weights_of(theirs, aux), images), expected, **EXACT
+    )
     # The images are told apart, so the comparison is about more than biases.
     assert (expected[0] - expected[1]).abs().max() > 0.01
 
@@ -120,14 +122,24 @@ def test_same_three_logits_in_training(one_step, position, name):
     assert ours.names[position] == name
     torch.testing.assert_close(ours.logits[position], theirs.logits[position], **EXACT)
     others = [logits for index, logits in enumerate(theirs.logits) if index != position]
-    assert all((ours.logits[position] - other).abs().max() > 0.01 for other in others), "heads alike"
+    assert all((ours.logits[position] - other).abs().max() > 0.01 for other in others), (
+        "heads alike"
+    )
 
 
 def test_heads_stand_where_their_names_say(one_step):
     ours, theirs = one_step
     assert theirs.names == ("logits", "aux_logits2", "aux_logits1")
-    assert ours.model.heads["4a"].conv.conv.in_channels == theirs.model.aux1.conv.conv.in_channels == 512
-    assert ours.model.heads["4d"].conv.conv.in_channels == theirs.model.aux2.conv.conv.in_channels == 528
+    assert (
+        ours.model.heads["4a"].conv.conv.in_channels
+        == theirs.model.aux1.conv.conv.in_channels
+        == 512
+    )
+    assert (
+        ours.model.heads["4d"].conv.conv.in_channels
+        == theirs.model.aux2.conv.conv.in_channels
+        == 528
+    )
 
 
 def test_same_loss(one_step):
@@ -218,7 +230,11 @@ def with_one_head_dead(model):
 
 @pytest.mark.parametrize(
     "undo, changed",
-    [(with_the_papers_head_pooling, [1, 2]), (with_the_papers_dropout, [0]), (with_one_head_dead, [2])],
+    [
+        (with_the_papers_head_pooling, [1, 2]),
+        (with_the_papers_dropout, [0]),
+        (with_one_head_dead, [2]),
+    ],
     ids=["pooling of the heads", "dropout", "one head"],
 )
 def test_training_notices_a_difference(one_step, undo, changed):
@@ -240,9 +256,13 @@ def test_parameters_are_the_published_number():
 
 def test_rows_differ_from_the_papers_in_one_kernel():
     different = [
-        (ours, papers) for ours, papers in zip(TORCHVISION_ROWS, TABLE_1, strict=True) if ours != papers
+        (ours, papers)
+        for ours, papers in zip(TORCHVISION_ROWS, TABLE_1, strict=True)
+        if ours != papers
     ]
-    assert [(ours.name, ours.kernel_size, papers.kernel_size) for ours, papers in different] == [("pool4", 2, 3)]
+    assert [(ours.name, ours.kernel_size, papers.kernel_size) for ours, papers in different] == [
+        ("pool4", 2, 3)
+    ]
     theirs = torchvision_googlenet(aux=False)
     assert theirs.maxpool4.kernel_size == 2 and theirs.maxpool4.ceil_mode
 
@@ -267,21 +287,28 @@ def test_the_module_has_3x3_kernels_only():
 
 
 def test_heads_on_one_side_only():
-    with pytest.raises(ValueError, match=r"as many tensors as model, 344, but it has 364.*aux_logits=True"):
+    with pytest.raises(
+        ValueError, match=r"as many tensors as model, 344, but it has 364.*aux_logits=True"
+    ):
         load_torchvision_weights(torchvision_variant(CLASSES, aux=False), torchvision_googlenet())
 
 
 def test_other_number_of_classes():
     ours = torchvision_variant(CLASSES, aux=False)
     before = ours.body["conv1"].conv.weight.clone()
-    with pytest.raises(ValueError, match=r"fc.weight of shape \(10, 1024\), but its fc.weight has \(7, 1024\)"):
+    with pytest.raises(
+        ValueError, match=r"fc.weight of shape \(10, 1024\), but its fc.weight has \(7, 1024\)"
+    ):
         load_torchvision_weights(ours, torchvision_googlenet(aux=False, num_classes=7))
     assert torch.equal(ours.body["conv1"].conv.weight, before), "it was half loaded"
 
 
 def test_the_papers_network_is_refused():
     ours = GoogLeNet(num_classes=CLASSES, aux=False, norm="batch")
-    with pytest.raises(ValueError, match=r"body.3a.branches.5x5.conv.conv.weight of shape \(32, 16, 5, 5\).*\(32, 16, 3, 3\)"):
+    with pytest.raises(
+        ValueError,
+        match=r"body.3a.branches.5x5.conv.conv.weight of shape \(32, 16, 5, 5\).*\(32, 16, 3, 3\)",
+    ):
         load_torchvision_weights(ours, torchvision_googlenet(aux=False))
 
 
@@ -293,4 +320,6 @@ def test_a_network_that_rescales_its_input_is_announced():
     images = some_images(size=96)
     assert (in_evaluation(ours, images) - in_evaluation(theirs, images)).abs().max() > 1e-3
     rescaled = theirs._transform_input(images)
-    torch.testing.assert_close(in_evaluation(ours, rescaled), in_evaluation(theirs, images), **EXACT)
+    torch.testing.assert_close(
+        in_evaluation(ours, rescaled), in_evaluation(theirs, images), **EXACT
+    )

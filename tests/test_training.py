@@ -533,10 +533,17 @@ def test_a_model_without_trainable_parameters_is_refused():
 
 def history_of(*validation: float | None) -> History:
     values = dict.fromkeys(History.COLUMNS, 0.5)
-    return History([
-        {**values, "epoch": epoch, "train_accuracy": epoch / 10, "validation_accuracy": accuracy}
-        for epoch, accuracy in enumerate(validation, start=1)
-    ])
+    return History(
+        [
+            {
+                **values,
+                "epoch": epoch,
+                "train_accuracy": epoch / 10,
+                "validation_accuracy": accuracy,
+            }
+            for epoch, accuracy in enumerate(validation, start=1)
+        ]
+    )
 
 
 def test_rows_and_frame_have_the_promised_columns():

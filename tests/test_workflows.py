@@ -11,10 +11,19 @@ import pytest
 import yaml
 from conftest import ROOT
 
-WORKFLOWS = {path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted((ROOT / ".github/workflows").glob("*.y*ml"))}
-TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+WORKFLOWS = {
+    path.name: yaml.safe_load(path.read_text(encoding="utf-8"))
+    for path in sorted((ROOT / ".github/workflows").glob("*.y*ml"))
+}
+TARGETS = set(
+    re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+)
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-PYTHONS = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if re.fullmatch(r"Programming Language :: Python :: 3\.\d+", line)]
+PYTHONS = [
+    line.rpartition(" ")[2]
+    for line in PROJECT["classifiers"]
+    if re.fullmatch(r"Programming Language :: Python :: 3\.\d+", line)
+]
 ON = True  # YAML reads the key `on` as the word for true
 
 # What may write, and where: nothing but the publishing of pages.
@@ -28,7 +37,12 @@ def steps(workflow):
 
 def commands(workflow, job=None):
     """What `make` is asked for, by all jobs or by one."""
-    return [target for name, step in steps(workflow) if job in (None, name) for target in re.findall(r"\bmake ([\w-]+)", step.get("run", ""))]
+    return [
+        target
+        for name, step in steps(workflow)
+        if job in (None, name)
+        for target in re.findall(r"\bmake ([\w-]+)", step.get("run", ""))
+    ]
 
 
 # --- checks ---------------------------------------------------------------------------
@@ -36,25 +50,45 @@ def commands(workflow, job=None):
 
 def known_targets(workflow):
     """Every `make` target exists."""
-    return [f"make {target}: there is no such target" for target in commands(workflow) if target not in TARGETS]
+    return [
+        f"make {target}: there is no such target"
+        for target in commands(workflow)
+        if target not in TARGETS
+    ]
 
 
 def pinned_actions(workflow):
     """Every action is GitHub's own and pinned by its major version."""
     used = [step["uses"] for _, step in steps(workflow) if "uses" in step]
-    return [f"{action} is not pinned by major version" for action in used if not re.fullmatch(r"actions/[\w-]+@v\d+", action)]
+    return [
+        f"{action} is not pinned by major version"
+        for action in used
+        if not re.fullmatch(r"actions/[\w-]+@v\d+", action)
+    ]
 
 
 def few_permissions(workflow):
     """Reading the repository is all, except for the job that publishes."""
-    complaints = [] if workflow.get("permissions") == {"contents": "read"} else ["the workflow may do more than read the repository"]
+    complaints = (
+        []
+        if workflow.get("permissions") == {"contents": "read"}
+        else ["the workflow may do more than read the repository"]
+    )
     jobs = workflow["jobs"].items()
-    return complaints + [f"{name} may {job['permissions']}" for name, job in jobs if job.get("permissions", MAY_WRITE.get(name)) != MAY_WRITE.get(name)]
+    return complaints + [
+        f"{name} may {job['permissions']}"
+        for name, job in jobs
+        if job.get("permissions", MAY_WRITE.get(name)) != MAY_WRITE.get(name)
+    ]
 
 
 def limited_times(workflow):
     """A job that hangs ends within an hour or so."""
-    return [f"{name} has no limit of minutes" for name, job in workflow["jobs"].items() if not 1 <= job.get("timeout-minutes", 0) <= 90]
+    return [
+        f"{name} has no limit of minutes"
+        for name, job in workflow["jobs"].items()
+        if not 1 <= job.get("timeout-minutes", 0) <= 90
+    ]
 
 
 def supported_pythons(workflow):
@@ -88,11 +122,25 @@ def publishing_waits(workflow):
 
 def read_files(workflow):
     """The files that a job's cache depends on exist."""
-    named = [step["with"]["cache-dependency-path"].split() for _, step in steps(workflow) if "cache-dependency-path" in step.get("with", {})]
-    return [f"there is no {name}" for names in named for name in names if not (ROOT / name).is_file()]
+    named = [
+        step["with"]["cache-dependency-path"].split()
+        for _, step in steps(workflow)
+        if "cache-dependency-path" in step.get("with", {})
+    ]
+    return [
+        f"there is no {name}" for names in named for name in names if not (ROOT / name).is_file()
+    ]
 
 
-CHECKS = [known_targets, pinned_actions, few_permissions, limited_times, supported_pythons, publishing_waits, read_files]
+CHECKS = [
+    known_targets,
+    pinned_actions,
+    few_permissions,
+    limited_times,
+    supported_pythons,
+    publishing_waits,
+    read_files,
+]
 
 
 # --- the workflows --------------------------------------------------------------------
@@ -105,7 +153,9 @@ def test_workflow(name, check):
 
 
 def test_pythons_start_where_the_library_does():
-    assert PROJECT["requires-python"] == f">={PYTHONS[0]}" and PYTHONS == sorted(PYTHONS, key=lambda text: int(text[2:]))
+    assert PROJECT["requires-python"] == f">={PYTHONS[0]}" and PYTHONS == sorted(
+        PYTHONS, key=lambda text: int(text[2:])
+    )
 
 
 def test_every_push_and_request_is_tested_built_and_tried_as_in_colab():
@@ -113,18 +163,31 @@ def test_every_push_and_request_is_tested_built_and_tried_as_in_colab():
     assert {"push", "pull_request"} <= set(workflow[ON])
     assert {"test", "colab", "book"} <= set(commands(workflow))
     assert workflow["jobs"]["test"]["strategy"]["matrix"]["python"] == PYTHONS
-    assert any("upload-pages-artifact" in step.get("uses", "") and step["with"]["path"] == "_build/html" for _, step in steps(workflow))
+    assert any(
+        "upload-pages-artifact" in step.get("uses", "") and step["with"]["path"] == "_build/html"
+        for _, step in steps(workflow)
+    )
     assert any("deploy-pages" in step.get("uses", "") for _, step in steps(workflow))
 
 
 def test_links_are_asked_on_a_schedule():
-    asked = [workflow for workflow in WORKFLOWS.values() if "schedule" in workflow[ON] and "links" in commands(workflow)]
-    assert asked and all(re.fullmatch(r"(\S+ ){4}\S+", line["cron"]) for workflow in asked for line in workflow[ON]["schedule"])
+    asked = [
+        workflow
+        for workflow in WORKFLOWS.values()
+        if "schedule" in workflow[ON] and "links" in commands(workflow)
+    ]
+    assert asked and all(
+        re.fullmatch(r"(\S+ ){4}\S+", line["cron"])
+        for workflow in asked
+        for line in workflow[ON]["schedule"]
+    )
 
 
 def test_warnings_are_errors_where_the_book_is_built():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert re.search(r"^book:.*\n(?:\t.*\n)*?\t.*jupyter-book build \. -W -n ", makefile, re.MULTILINE)
+    assert re.search(
+        r"^book:.*\n(?:\t.*\n)*?\t.*jupyter-book build \. -W -n ", makefile, re.MULTILINE
+    )
 
 
 def test_this_projects_own_ci_runs_the_same():
@@ -149,20 +212,53 @@ def setup_python(job):
 
 FAULTS = [
     (known_targets, lambda workflow, jobs: jobs["book"]["steps"].append({"run": "make bok"})),
-    (pinned_actions, lambda workflow, jobs: jobs["book"]["steps"].append({"uses": "actions/checkout@main"})),
-    (pinned_actions, lambda workflow, jobs: jobs["book"]["steps"].append({"uses": "someone/else@v1"})),
+    (
+        pinned_actions,
+        lambda workflow, jobs: jobs["book"]["steps"].append({"uses": "actions/checkout@main"}),
+    ),
+    (
+        pinned_actions,
+        lambda workflow, jobs: jobs["book"]["steps"].append({"uses": "someone/else@v1"}),
+    ),
     (few_permissions, lambda workflow, jobs: workflow.pop("permissions")),
     (few_permissions, lambda workflow, jobs: workflow.update(permissions="write-all")),
-    (few_permissions, lambda workflow, jobs: jobs["test"].update(permissions={"contents": "write"})),
-    (few_permissions, lambda workflow, jobs: jobs["publish"]["permissions"].update(contents="write")),
+    (
+        few_permissions,
+        lambda workflow, jobs: jobs["test"].update(permissions={"contents": "write"}),
+    ),
+    (
+        few_permissions,
+        lambda workflow, jobs: jobs["publish"]["permissions"].update(contents="write"),
+    ),
     (limited_times, lambda workflow, jobs: jobs["test"].pop("timeout-minutes")),
-    (supported_pythons, lambda workflow, jobs: jobs["test"]["strategy"]["matrix"]["python"].remove("3.12")),
-    (supported_pythons, lambda workflow, jobs: setup_python(jobs["test"])["with"].update({"python-version": "3.12"})),
-    (supported_pythons, lambda workflow, jobs: setup_python(jobs["book"])["with"].update({"python-version": "3.10"})),
-    (supported_pythons, lambda workflow, jobs: setup_python(jobs["book"])["with"].update({"python-version": 3.12})),
+    (
+        supported_pythons,
+        lambda workflow, jobs: jobs["test"]["strategy"]["matrix"]["python"].remove("3.12"),
+    ),
+    (
+        supported_pythons,
+        lambda workflow, jobs: setup_python(jobs["test"])["with"].update(
+            {"python-version": "3.12"}
+        ),
+    ),
+    (
+        supported_pythons,
+        lambda workflow, jobs: setup_python(jobs["book"])["with"].update(
+            {"python-version": "3.10"}
+        ),
+    ),
+    (
+        supported_pythons,
+        lambda workflow, jobs: setup_python(jobs["book"])["with"].update({"python-version": 3.12}),
+    ),
     (publishing_waits, lambda workflow, jobs: jobs["publish"]["needs"].remove("colab")),
     (publishing_waits, lambda workflow, jobs: jobs["publish"].pop("if")),
-    (read_files, lambda workflow, jobs: setup_python(jobs["book"])["with"].update({"cache-dependency-path": "requirement.txt"})),
+    (
+        read_files,
+        lambda workflow, jobs: setup_python(jobs["book"])["with"].update(
+            {"cache-dependency-path": "requirement.txt"}
+        ),
+    ),
 ]
 
 

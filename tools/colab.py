@@ -34,7 +34,11 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError
 ROOT = Path(__file__).resolve().parents[1]
 SLUG = "reader/googlenet-book"  # the address of the copy; no such repository is asked for
 ADDED = {"gnet_lib", "torchinfo"}
-LONGEST = ("08_training.ipynb", "07_data_and_device.ipynb", "06_auxiliary_classifiers.ipynb")  # minutes each, so they start first
+LONGEST = (
+    "08_training.ipynb",
+    "07_data_and_device.ipynb",
+    "06_auxiliary_classifiers.ipynb",
+)  # minutes each, so they start first
 
 
 # --- the book at an address -----------------------------------------------------------
@@ -43,7 +47,9 @@ LONGEST = ("08_training.ipynb", "07_data_and_device.ipynb", "06_auxiliary_classi
 def copy_book(folder: Path) -> None:
     """Copy what git would commit, as it lies in the folder now."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    names = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
     for name in filter(None, names):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -52,9 +58,18 @@ def copy_book(folder: Path) -> None:
 
 def commit(folder: Path) -> None:
     """Make the folder a repository with one commit, whatever this computer's git is set to."""
-    settings = ("user.name=A reader", "user.email=reader@example.org", "commit.gpgSign=false", "core.hooksPath=/dev/null")
+    settings = (
+        "user.name=A reader",
+        "user.email=reader@example.org",
+        "commit.gpgSign=false",
+        "core.hooksPath=/dev/null",
+    )
     options = [word for setting in settings for word in ("-c", setting)]
-    for arguments in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "The book"]):
+    for arguments in (
+        ["init", "--quiet"],
+        ["add", "--all"],
+        ["commit", "--quiet", "--message", "The book"],
+    ):
         subprocess.run(["git", *options, *arguments], cwd=folder, check=True)
 
 
@@ -80,15 +95,23 @@ def installed() -> dict[str, str]:
 
 def changes(before: dict[str, str], after: dict[str, str]) -> list[str]:
     """What happened to the packages beyond the library and torchinfo being added."""
-    found = [f"{name} was {before[name]} and is {after.get(name, 'gone')}" for name in sorted(before) if after.get(name) != before[name]]
-    found += [f"{name} {after[name]} was added" for name in sorted(set(after) - set(before) - ADDED)]
+    found = [
+        f"{name} was {before[name]} and is {after.get(name, 'gone')}"
+        for name in sorted(before)
+        if after.get(name) != before[name]
+    ]
+    found += [
+        f"{name} {after[name]} was added" for name in sorted(set(after) - set(before) - ADDED)
+    ]
     return found + [f"{name} is missing" for name in sorted(ADDED - set(after))]
 
 
 def uninstall() -> None:
     """Back to what Colab has, after an earlier run."""
     if earlier := ADDED & set(installed()):
-        subprocess.run([sys.executable, "-m", "pip", "uninstall", "--quiet", "--yes", *earlier], check=True)
+        subprocess.run(
+            [sys.executable, "-m", "pip", "uninstall", "--quiet", "--yes", *earlier], check=True
+        )
 
 
 def set_up(book: Path) -> list[str]:
@@ -103,7 +126,9 @@ def set_up(book: Path) -> list[str]:
         except CellExecutionError as error:
             return [f"it failed: {error}"]
     after = installed()
-    print(f"The set-up cell added {', '.join(f'{name} {after[name]}' for name in sorted(set(after) - set(before)))}")
+    print(
+        f"The set-up cell added {', '.join(f'{name} {after[name]}' for name in sorted(set(after) - set(before)))}"
+    )
     return changes(before, after)
 
 
@@ -131,7 +156,10 @@ def comparable(output: nbformat.NotebookNode) -> dict:
         return {"error": output.ename, "message": output.evalue}
     if output.output_type == "stream":
         return {output.name: refresh.tidied_text(output.text)}
-    data = {kind: refresh.tidied_text(content) if isinstance(content, str) else content for kind, content in output.data.items()}
+    data = {
+        kind: refresh.tidied_text(content) if isinstance(content, str) else content
+        for kind, content in output.data.items()
+    }
     if "image/svg+xml" in data:
         data["image/svg+xml"] = figure_texts(data["image/svg+xml"])
     if "image/png" in data:
@@ -149,7 +177,9 @@ def differences(stored: nbformat.NotebookNode, executed: nbformat.NotebookNode) 
             continue
         wanted, got = ([comparable(output) for output in cell.outputs] for cell in (old, new))
         if wanted != got:
-            found.append(f"cell {old.source.splitlines()[0]!r}\n  stored:   {wanted}\n  executed: {got}")
+            found.append(
+                f"cell {old.source.splitlines()[0]!r}\n  stored:   {wanted}\n  executed: {got}"
+            )
     return found
 
 
@@ -190,19 +220,28 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--workers", type=int, default=1, help="chapters at a time")
     options = parser.parse_args(arguments)
     if not (ROOT / ".git").exists():
-        print("This needs the book as a git repository (git clone), not as unpacked files.", file=sys.stderr)
+        print(
+            "This needs the book as a git repository (git clone), not as unpacked files.",
+            file=sys.stderr,
+        )
         return 1
     names = [path.name for path in options.notebooks or sorted((ROOT / "book").glob("*.ipynb"))]
     names.sort(key=lambda name: LONGEST.index(name) if name in LONGEST else len(LONGEST))
     os.environ.pop("PYTHONPATH", None)  # the library must come from where the cell installed it
     os.environ.pop("MPLBACKEND", None)
     os.environ["PYTHONHASHSEED"] = "0"
-    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # no word about frozen modules from each kernel
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = (
+        "1"  # no word about frozen modules from each kernel
+    )
     with tempfile.TemporaryDirectory() as folder:
         publish(Path(folder))
         complaints = set_up(Path(folder) / "book")
         if complaints:
-            print("The set-up cell must add the library and torchinfo and change nothing, but:", *complaints, sep="\n  ")
+            print(
+                "The set-up cell must add the library and torchinfo and change nothing, but:",
+                *complaints,
+                sep="\n  ",
+            )
             return 1
         failed = run_chapters(Path(folder) / "book", names, options.workers)
     print(f"{len(names) - failed} passed, {failed} failed")

@@ -1,6 +1,6 @@
 """Draw the pictures that stand in pages and in the README, outside of notebooks.
 
-    python tools/draw_figures.py        # writes book/images/*.svg
+python tools/draw_figures.py        # writes book/images/*.svg
 """
 
 from pathlib import Path
@@ -23,7 +23,9 @@ def for_dark_pages(svg: bytes) -> bytes:
     """The same picture without its white ground, and with light text outside of the boxes."""
     ground, root = b'style="fill: #ffffff"', b"<svg "
     assert svg.count(root) == 1 and svg.index(ground) < svg.index(b'id="axes_1"')
-    return svg.replace(ground, b'style="fill: none"', 1).replace(root, root + b'fill="' + LIGHT_TEXT + b'" ')
+    return svg.replace(ground, b'style="fill: none"', 1).replace(
+        root, root + b'fill="' + LIGHT_TEXT + b'" '
+    )
 
 
 FIGURES = {

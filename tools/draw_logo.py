@@ -1,6 +1,6 @@
 """Draw the book's logo and favicon: four parallel paths that leave one point and join again.
 
-    python tools/draw_logo.py        # writes book/_static/logo.svg and favicon.svg
+python tools/draw_logo.py        # writes book/_static/logo.svg and favicon.svg
 """
 
 from pathlib import Path
@@ -24,7 +24,9 @@ def path_element(colour: str, height: float) -> str:
 
 def mark() -> str:
     """The four paths with the two points they share."""
-    paths = "".join(path_element(colour, height) for colour, height in zip(PATH_COLOURS.values(), MIDDLE))
+    paths = "".join(
+        path_element(colour, height) for colour, height in zip(PATH_COLOURS.values(), MIDDLE)
+    )
     ends = "".join(f'<circle cx="{x}" cy="{y}" r="5" fill="#7f8c98"/>' for x, y in (START, END))
     return paths + ends
 

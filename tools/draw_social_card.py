@@ -23,10 +23,37 @@ LINES = "The Inception module, taken apart\nand measured: naive and 1×1-reduced
 def draw_path(axes: Axes, y: float, name: str) -> None:
     """One path of the module, from the common input to the common output."""
     colour = COLOURS[name]
-    axes.plot((700, 760, 830, 990, 1060, 1110), (325, y, y, y, y, 325), color=colour, linewidth=7, solid_joinstyle="round")
-    axes.add_patch(FancyBboxPatch((830, y - 34), 160, 68, boxstyle="round,pad=0,rounding_size=12", facecolor=colour, edgecolor="white", linewidth=4, zorder=3))
+    axes.plot(
+        (700, 760, 830, 990, 1060, 1110),
+        (325, y, y, y, y, 325),
+        color=colour,
+        linewidth=7,
+        solid_joinstyle="round",
+    )
+    axes.add_patch(
+        FancyBboxPatch(
+            (830, y - 34),
+            160,
+            68,
+            boxstyle="round,pad=0,rounding_size=12",
+            facecolor=colour,
+            edgecolor="white",
+            linewidth=4,
+            zorder=3,
+        )
+    )
     label = "pool" if name == "pool" else name.replace("x", "×")
-    axes.text(910, y - 2, label, color="white", fontsize=21, fontweight="bold", ha="center", va="center", zorder=4)
+    axes.text(
+        910,
+        y - 2,
+        label,
+        color="white",
+        fontsize=21,
+        fontweight="bold",
+        ha="center",
+        va="center",
+        zorder=4,
+    )
 
 
 def draw_words(axes: Axes) -> None:

@@ -19,7 +19,10 @@ def main() -> int:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             found = load_fashion_mnist(quiet=True)
-    except (ValueError, CorruptDataError) as error:  # GNET_DATA names a wrong folder, a file is damaged
+    except (
+        ValueError,
+        CorruptDataError,
+    ) as error:  # GNET_DATA names a wrong folder, a file is damaged
         print(error, file=sys.stderr)
         return 1
     if found.is_sample:

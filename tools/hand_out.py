@@ -31,7 +31,9 @@ OUT = ROOT / "_handout"
 # A folded block with its title, and the blank lines in front of it.
 FOLDED = re.compile(r"\n*<details>\s*<summary>(?P<title>.*?)</summary>.*?</details>", re.DOTALL)
 # A link to another page of the book: [text](page.ipynb) or [text](page.md#place).
-PAGE_LINK = re.compile(r"(?<!!)\[(?P<text>[^\[\]]+)\]\((?P<page>[\w./-]+\.(?:ipynb|md))(?:#[^)\s]*)?\)")
+PAGE_LINK = re.compile(
+    r"(?<!!)\[(?P<text>[^\[\]]+)\]\((?P<page>[\w./-]+\.(?:ipynb|md))(?:#[^)\s]*)?\)"
+)
 # The badge that opens the book's own copy of the chapter, which has the solutions.
 BADGE = "[![Open in Colab]("
 # What the set-up cell tells somebody without the library is for authors and Colab; students have a teacher.
@@ -67,9 +69,13 @@ def chapters(names: list[str], book: Path = BOOK) -> list[Path]:
     """
     known = {path.stem: path for path in sorted(book.glob("*.ipynb"))}
     numbers = {short_name(path): stem for stem, path in known.items() if stem[0].isdigit()}
-    stems = {numbers.get(name.lstrip("0"), name.removesuffix(".ipynb")) for name in names} or set(known)
+    stems = {numbers.get(name.lstrip("0"), name.removesuffix(".ipynb")) for name in names} or set(
+        known
+    )
     if stems - set(known):
-        raise ValueError(f"CHAPTERS must be among {', '.join([*numbers, *known])}; got {', '.join(sorted(stems - set(known)))}")
+        raise ValueError(
+            f"CHAPTERS must be among {', '.join([*numbers, *known])}; got {', '.join(sorted(stems - set(known)))}"
+        )
     return [path for stem, path in known.items() if stem in stems]
 
 
@@ -85,7 +91,9 @@ def stays(cell: NotebookNode) -> bool:
 
 def without_folded(text: str, titles: tuple[str, ...]) -> str:
     """The Markdown without the folded blocks whose title begins with one of the given words."""
-    return FOLDED.sub(lambda block: "" if block["title"].strip().startswith(titles) else block[0], text).strip("\n")
+    return FOLDED.sub(
+        lambda block: "" if block["title"].strip().startswith(titles) else block[0], text
+    ).strip("\n")
 
 
 def with_links_among(text: str, pages: set[str]) -> str:
@@ -101,7 +109,9 @@ def clear_outputs(notebook: NotebookNode) -> None:
             cell.metadata.pop("mystnb", None)  # describes the picture that is gone
 
 
-def hand_out(notebook: NotebookNode, pages: set[str], keep_outputs: bool = False, hide_answers: bool = False) -> NotebookNode:
+def hand_out(
+    notebook: NotebookNode, pages: set[str], keep_outputs: bool = False, hide_answers: bool = False
+) -> NotebookNode:
     """A copy of a chapter for students.
 
     Args:
@@ -141,7 +151,9 @@ def write(paths: list[Path], out: Path, grader: str | None = None, **options: bo
     if grader not in (None, *GRADERS):
         raise ValueError(f"GRADER must be {' or '.join(GRADERS)}; got {grader}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"OUT must be a new or an empty folder, because work may lie in it; {out} is not. Delete it or name another: OUT=folder")
+        raise ValueError(
+            f"OUT must be a new or an empty folder, because work may lie in it; {out} is not. Delete it or name another: OUT=folder"
+        )
     out.mkdir(parents=True, exist_ok=True)
     pages = {path.name for path in paths}
     for path in paths:
@@ -155,21 +167,33 @@ def write(paths: list[Path], out: Path, grader: str | None = None, **options: bo
 
 def main(arguments: list[str]) -> int:
     """Hand out what the command line names; 1 when that is impossible."""
-    parser = argparse.ArgumentParser(description="Copy the book's notebooks for a class, without the solutions.")
+    parser = argparse.ArgumentParser(
+        description="Copy the book's notebooks for a class, without the solutions."
+    )
     parser.add_argument("chapters", nargs="*", help="such as 4, 5b or spot_the_bug; default: all")
     parser.add_argument("--out", type=Path, default=OUT, help="a new folder; default: _handout")
     parser.add_argument("--keep-outputs", action="store_true", help="leave the stored outputs in")
-    parser.add_argument("--hide-answers", action="store_true", help="take out the answers to the puzzles, too")
+    parser.add_argument(
+        "--hide-answers", action="store_true", help="take out the answers to the puzzles, too"
+    )
     parser.add_argument("--grader", help=f"prepare the hand-outs for {' or '.join(GRADERS)}")
     options = parser.parse_args(arguments)
     try:
         paths = chapters(options.chapters)
-        write(paths, options.out, options.grader, keep_outputs=options.keep_outputs, hide_answers=options.hide_answers)
+        write(
+            paths,
+            options.out,
+            options.grader,
+            keep_outputs=options.keep_outputs,
+            hide_answers=options.hide_answers,
+        )
     except (ValueError, OSError) as error:  # a wrong choice; no place or no right to write
         print(error, file=sys.stderr)
         return 1
     names = ", ".join(map(short_name, paths))
-    print(f"{len(paths)} {'notebook' if len(paths) == 1 else 'notebooks'} ({names}) without solutions: {options.out}")
+    print(
+        f"{len(paths)} {'notebook' if len(paths) == 1 else 'notebooks'} ({names}) without solutions: {options.out}"
+    )
     if repository.current() == repository.PLACEHOLDER:
         print(NO_ADDRESS)
     return 0

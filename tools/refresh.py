@@ -30,7 +30,12 @@ KEPT_CELL_METADATA = ("tags", "reason", "mystnb", "gnet")
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     # The lexer must be ipython3: with plain python, `!pip` and `%magic` lines are build warnings.
-    "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python", "pygments_lexer": "ipython3"},
+    "language_info": {
+        "name": "python",
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "pygments_lexer": "ipython3",
+    },
 }
 
 # Paths and addresses that differ in every process.
@@ -104,7 +109,9 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     count = 0
     for cell in notebook.cells:
-        cell.metadata = nbformat.from_dict({key: cell.metadata[key] for key in KEPT_CELL_METADATA if key in cell.metadata})
+        cell.metadata = nbformat.from_dict(
+            {key: cell.metadata[key] for key in KEPT_CELL_METADATA if key in cell.metadata}
+        )
         cell.source = cell.source.rstrip()
         if cell.cell_type != "code":
             continue
@@ -134,9 +141,13 @@ def refresh(path: Path) -> float:
 
 def main(arguments: list[str]) -> int:
     """Refresh the named notebooks, or all; 1 when one of them fails."""
-    parser = argparse.ArgumentParser(description="Execute the book's notebooks in place and tidy them.")
+    parser = argparse.ArgumentParser(
+        description="Execute the book's notebooks in place and tidy them."
+    )
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: every notebook in book/")
-    parser.add_argument("--tidy-only", action="store_true", help="tidy what is stored, execute nothing")
+    parser.add_argument(
+        "--tidy-only", action="store_true", help="tidy what is stored, execute nothing"
+    )
     options = parser.parse_args(arguments)
     paths = options.notebooks or sorted((ROOT / "book").glob("*.ipynb"))
     missing = [str(path) for path in paths if not path.is_file()]
@@ -158,7 +169,10 @@ def main(arguments: list[str]) -> int:
                 print(f"{path.name}: {refresh(path):.1f} s", flush=True)
         except (CellExecutionError, CellTimeoutError) as error:
             failed += 1
-            print(f"{path.name}: a cell failed, the notebook is left as it was\n{error}", file=sys.stderr)
+            print(
+                f"{path.name}: a cell failed, the notebook is left as it was\n{error}",
+                file=sys.stderr,
+            )
     return 1 if failed else 0
 
 

@@ -22,14 +22,20 @@ SLUG = r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+"
 BLOCK = re.compile(r"(?<=# --- repository: begin ---\n).*?(?=# --- repository: end ---)", re.DOTALL)
 # In the notebook's file the quotes of the source line are escaped.
 NOTEBOOK_LINE = re.compile(r'(REPOSITORY = \\")(' + SLUG + r')(\\")')
-NOTEBOOK_BADGE = re.compile(r"(\(https://colab\.research\.google\.com/github/)(" + SLUG + r")(/blob/main/)")
+NOTEBOOK_BADGE = re.compile(
+    r"(\(https://colab\.research\.google\.com/github/)(" + SLUG + r")(/blob/main/)"
+)
 # How a link names a repository: GitHub itself, Colab (github/), shields.io (github/KIND/), Binder (gh/).
-LINK_START = r"((?:github\.com/|google\.com/github/|shields\.io/github/[\w/-]*?|mybinder\.org/v2/gh/))"
+LINK_START = (
+    r"((?:github\.com/|google\.com/github/|shields\.io/github/[\w/-]*?|mybinder\.org/v2/gh/))"
+)
 
 
 def slug_of(address: str) -> str:
     """owner/name from an address as people copy it; what is none comes back as it is."""
-    bare = re.sub(r"^(https?://(www\.)?github\.com/|git@github\.com:|github\.com/)", "", address.strip())
+    bare = re.sub(
+        r"^(https?://(www\.)?github\.com/|git@github\.com:|github\.com/)", "", address.strip()
+    )
     return bare.removesuffix("/").removesuffix(".git")
 
 
@@ -50,7 +56,10 @@ def configuration(slug: str) -> str:
         "  notebook_interface: jupyterlab",
     ]
     if slug != PLACEHOLDER:
-        lines += ["  colab_url: https://colab.research.google.com", "  binderhub_url: https://mybinder.org"]
+        lines += [
+            "  colab_url: https://colab.research.google.com",
+            "  binderhub_url: https://mybinder.org",
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -64,17 +73,24 @@ def places(root: Path = ROOT) -> list[Path]:
 def addresses_in_use(root: Path = ROOT) -> set[str]:
     """The addresses that our own files name, also where a hand-made edit left them unequal."""
     found = {PLACEHOLDER, current(root)}
-    configured = re.search(r"url: https://github\.com/(" + SLUG + ")", (root / "_config.yml").read_text(encoding="utf-8"))
+    configured = re.search(
+        r"url: https://github\.com/(" + SLUG + ")",
+        (root / "_config.yml").read_text(encoding="utf-8"),
+    )
     found.update([configured[1]] if configured else [])
     for notebook in (root / "book").glob("*.ipynb"):
-        found.update(match[2] for match in NOTEBOOK_LINE.finditer(notebook.read_text(encoding="utf-8")))
+        found.update(
+            match[2] for match in NOTEBOOK_LINE.finditer(notebook.read_text(encoding="utf-8"))
+        )
     return found
 
 
 def with_links(text: str, old: str, new: str) -> str:
     """The text with links to the old repository, and to its pages, turned to the new one."""
     text = re.sub(LINK_START + re.escape(old) + r"(?![\w-])", lambda found: found[1] + new, text)
-    old_pages, new_pages = (f"{owner.lower()}.github.io/{name}" for owner, name in (old.split("/"), new.split("/")))
+    old_pages, new_pages = (
+        f"{owner.lower()}.github.io/{name}" for owner, name in (old.split("/"), new.split("/"))
+    )
     return text.replace(old_pages, new_pages)
 
 
@@ -100,14 +116,18 @@ def disagreements(root: Path = ROOT) -> list[str]:
         text = path.read_text(encoding="utf-8")
         names_it = f'REPOSITORY = \\"{slug}\\"' if path.suffix == ".ipynb" else f"github.com/{slug}"
         if names_it not in text or stamped(path, olds, slug) != text:
-            wrong.append(f"{path.relative_to(root)} does not carry the address {slug} of pyproject.toml: run `make repository REPO={slug}`")
+            wrong.append(
+                f"{path.relative_to(root)} does not carry the address {slug} of pyproject.toml: run `make repository REPO={slug}`"
+            )
     return wrong
 
 
 def stamp(slug: str, root: Path = ROOT) -> list[Path]:
     """Write the address into every place and return the files that changed."""
     if not re.fullmatch(SLUG, slug):
-        raise ValueError(f"REPO must look like owner/name, for example ada/googlenet-book; got {slug!r}")
+        raise ValueError(
+            f"REPO must look like owner/name, for example ada/googlenet-book; got {slug!r}"
+        )
     olds = addresses_in_use(root)
     changed = []
     for path in places(root):
@@ -126,10 +146,21 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
         except ValueError as error:
             print(error, file=sys.stderr)
             return 1
-        print("\n".join(f"wrote {path.relative_to(root)}" for path in changed) or "nothing to change")
+        print(
+            "\n".join(f"wrote {path.relative_to(root)}" for path in changed) or "nothing to change"
+        )
         if changed:
-            print("Next: commit these files, then `make book`. Hand-outs made before carry the old address: make them again.")
-    print(f"The repository is {current(root)}" + (" (not set yet: make repository REPO=owner/name)" if current(root) == PLACEHOLDER else ""))
+            print(
+                "Next: commit these files, then `make book`. Hand-outs made before carry the old address: make them again."
+            )
+    print(
+        f"The repository is {current(root)}"
+        + (
+            " (not set yet: make repository REPO=owner/name)"
+            if current(root) == PLACEHOLDER
+            else ""
+        )
+    )
     wrong = disagreements(root)
     print("\n".join(wrong), file=sys.stderr, end="\n" if wrong else "")
     return 1 if wrong else 0

@@ -18,7 +18,10 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 def main(text: str) -> int:
     """Serve until Ctrl-C at the port that the text names."""
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
-        print(f"PORT must be a number from 1 to 65535, for example 8000; got {text!r}", file=sys.stderr)
+        print(
+            f"PORT must be a number from 1 to 65535, for example 8000; got {text!r}",
+            file=sys.stderr,
+        )
         return 1
     port = int(text)
     handler = functools.partial(QuietHandler, directory=HTML)
@@ -26,7 +29,10 @@ def main(text: str) -> int:
         server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
     except OSError as error:
         other = port + 1 if 1024 <= port < 65535 else 8000
-        print(f"Port {port} cannot be used ({error.strerror}). Try another: make serve PORT={other}", file=sys.stderr)
+        print(
+            f"Port {port} cannot be used ({error.strerror}). Try another: make serve PORT={other}",
+            file=sys.stderr,
+        )
         return 1
     print(f"The book: http://127.0.0.1:{port}  (stop with Ctrl-C)", flush=True)
     try:

@@ -21,7 +21,9 @@ NEEDED_GB = 8  # torch with its GPU code takes 5 of them; pip's own copies of wh
 
 # What pip, or the system below it, says in each case.
 DISK_IS_FULL = re.compile(r"No space left on device|Disk quota exceeded")
-NO_CONNECTION = re.compile(r"connection broken|ConnectionError|ConnectionReset|ReadTimeout|timed out|IncompleteRead|name resolution|DO NOT MATCH THE HASHES")
+NO_CONNECTION = re.compile(
+    r"connection broken|ConnectionError|ConnectionReset|ReadTimeout|timed out|IncompleteRead|name resolution|DO NOT MATCH THE HASHES"
+)
 NO_BUILD = re.compile(r"No matching distribution found for (\S+)")
 
 AGAIN = "Then run the same command again: it goes on where it stopped."
@@ -58,14 +60,19 @@ def check_folder() -> None:
             "Copy it to a folder of your own, and run the same command there."
         ) from error
     if free_gb(".") < NEEDED_GB:
-        print(f"Only {free_gb('.'):.1f} GB are free here. The environment needs up to {NEEDED_GB} GB; going on all the same.")
+        print(
+            f"Only {free_gb('.'):.1f} GB are free here. The environment needs up to {NEEDED_GB} GB; going on all the same."
+        )
 
 
 def works(python: Path) -> bool:
     """Whether an environment is there, whole, and new enough."""
     question = f"import sys; sys.exit(sys.version_info < {OLDEST})"
     try:
-        return all(subprocess.run([python, *what], capture_output=True).returncode == 0 for what in (["-c", question], ["-m", "pip", "--version"]))
+        return all(
+            subprocess.run([python, *what], capture_output=True).returncode == 0
+            for what in (["-c", question], ["-m", "pip", "--version"])
+        )
     except OSError:
         return False
 
@@ -73,13 +80,22 @@ def works(python: Path) -> bool:
 def make_environment(folder: Path) -> None:
     """An empty environment, in place of one that is missing or broken."""
     if importlib.util.find_spec("ensurepip") is None:
-        raise Obstacle(f"{sys.executable} cannot make environments. On Debian or Ubuntu: sudo apt install python3-venv. {AGAIN}")
-    done = subprocess.run([sys.executable, "-m", "venv", "--clear", folder], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        raise Obstacle(
+            f"{sys.executable} cannot make environments. On Debian or Ubuntu: sudo apt install python3-venv. {AGAIN}"
+        )
+    done = subprocess.run(
+        [sys.executable, "-m", "venv", "--clear", folder],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     if done.returncode:
         # pip's installation inside says nothing about a full disk, so look whether it is.
         if DISK_IS_FULL.search(done.stdout) or free_gb(".") < 0.1:
             raise full_disk()
-        raise Obstacle(f"{done.stdout.strip()}\nThe environment {folder} could not be made; the line above says why. {AGAIN}")
+        raise Obstacle(
+            f"{done.stdout.strip()}\nThe environment {folder} could not be made; the line above says why. {AGAIN}"
+        )
 
 
 def run_pip(python: Path, wanted: list[str]) -> tuple[int, str]:
@@ -102,11 +118,17 @@ def obstacle(complaints: str) -> Obstacle:
     if DISK_IS_FULL.search(complaints):
         return full_disk()
     if NO_CONNECTION.search(complaints):
-        return Obstacle(f"There is no connection, or it broke: pip could not fetch everything. Check the network. {AGAIN}")
+        return Obstacle(
+            f"There is no connection, or it broke: pip could not fetch everything. Check the network. {AGAIN}"
+        )
     if missing := NO_BUILD.search(complaints):
         here = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
-        return Obstacle(f"{missing[1]} cannot be had for {here}. Try another Python, 3.11 to 3.13: make setup PYTHON=python3.13")
-    return Obstacle(f"pip did not finish; its last lines above say why. {AGAIN} If it stops at the same place, begin anew: make clean")
+        return Obstacle(
+            f"{missing[1]} cannot be had for {here}. Try another Python, 3.11 to 3.13: make setup PYTHON=python3.13"
+        )
+    return Obstacle(
+        f"pip did not finish; its last lines above say why. {AGAIN} If it stops at the same place, begin anew: make clean"
+    )
 
 
 def set_up(folder: Path, wanted: list[str]) -> None:
@@ -123,7 +145,10 @@ def set_up(folder: Path, wanted: list[str]) -> None:
     python = folder / "bin" / "python"
     if not works(python):
         make_environment(folder)
-    print(f"Installing into {folder}. The first time this takes some minutes: torch is large.", flush=True)
+    print(
+        f"Installing into {folder}. The first time this takes some minutes: torch is large.",
+        flush=True,
+    )
     status, complaints = run_pip(python, wanted)
     if status:
         raise obstacle(complaints)

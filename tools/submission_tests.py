@@ -40,7 +40,11 @@ COPY_MARK = re.compile(r"( ?\(\d+\)|-\d+|-Copy\d+)$")
 def submissions():
     """All notebooks below the folder, without those that Jupyter keeps in hidden folders."""
     found = sorted(SUBMITTED.rglob("*.ipynb"))
-    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(SUBMITTED).parts)]
+    return [
+        path
+        for path in found
+        if not any(part.startswith(".") for part in path.relative_to(SUBMITTED).parts)
+    ]
 
 
 def original(path):
@@ -72,7 +76,9 @@ def checks(path):
 
 def check_cell(check):
     """A cell that fails, with the checker's words, unless the answer above it is right."""
-    return nbformat.v4.new_code_cell(f"from gnet_lib.exercises import check\nresult = {check}\nassert result, result.message")
+    return nbformat.v4.new_code_cell(
+        f"from gnet_lib.exercises import check\nresult = {check}\nassert result, result.message"
+    )
 
 
 def add_checks(notebook, calls):
@@ -94,7 +100,9 @@ def stopped(notebook):
         resources={"metadata": {"path": str(HERE)}},
     )  # fmt: skip
     try:
-        client.execute(stderr=subprocess.DEVNULL)  # the kernel's own log; what students print comes as output
+        client.execute(
+            stderr=subprocess.DEVNULL
+        )  # the kernel's own log; what students print comes as output
     except CellTimeoutError:
         return f"not graded: a cell before or in this answer ran longer than {CELL_LIMIT_SECONDS} s"
     except DeadKernelError:
@@ -117,7 +125,9 @@ def verdicts(path):
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
     except Exception as error:  # an empty file, a web page, a list: each fails in its own way
-        return dict.fromkeys(calls, f"not readable as a notebook: {type(error).__name__}: {str(error)[:200]}")
+        return dict.fromkeys(
+            calls, f"not readable as a notebook: {type(error).__name__}: {str(error)[:200]}"
+        )
     added = add_checks(notebook, calls)
     why_stopped = stopped(notebook)
     return {number: problem(cell, why_stopped) for number, cell in added.items()}
@@ -130,7 +140,10 @@ def cases():
         if misfiled(path):
             yield pytest.param(path, None, id=name)
         else:
-            yield from (pytest.param(path, number, id=f"{name}-{number}") for number in checks(original(path)))
+            yield from (
+                pytest.param(path, number, id=f"{name}-{number}")
+                for number in checks(original(path))
+            )
 
 
 CASES = list(cases())

@@ -28,12 +28,18 @@ def kind(name: str) -> str:
 def entries(project: dict) -> list[tuple[str, str, str]]:
     """(name, kind, place below the project's address) of everything a project is asked for."""
     places = {place: names for place, names in project.items() if place != "address"}
-    return [(name, kind(name), place.replace("$", name)) for place, names in places.items() for name in names]
+    return [
+        (name, kind(name), place.replace("$", name))
+        for place, names in places.items()
+        for name in names
+    ]
 
 
 def inventory(title: str, project: dict) -> bytes:
     """The file's content; the same entries give the same bytes."""
-    lines = "".join(f"{name} py:{what} 1 {place} -\n" for name, what, place in sorted(entries(project)))
+    lines = "".join(
+        f"{name} py:{what} 1 {place} -\n" for name, what, place in sorted(entries(project))
+    )
     return HEADER.format(title).encode() + zlib.compress(lines.encode(), level=9)
 
 

@@ -57,7 +57,9 @@ def drop_thebe_copies(app, exception):
 # A stored chart fetches Vega from a package network, unless this variable says that the very
 # versions which its Altair asks for are there. `book/_static/vega/README.md` says how to renew them.
 VEGA_SCRIPTS = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega/vega-embed.min.js")
-VEGA_VERSIONS = 'var VEGA_DEBUG = {"vega_version": "6", "vegalite_version": "6.4.1", "vegaembed_version": "7"};'
+VEGA_VERSIONS = (
+    'var VEGA_DEBUG = {"vega_version": "6", "vegalite_version": "6.4.1", "vegaembed_version": "7"};'
+)
 
 # A chart measures its place while the page is still read; the bar on the right comes later and
 # makes it narrower. So it measures again when everything is there.
@@ -73,7 +75,9 @@ def add_vega(app, pagename, templatename, context, doctree):
 
 
 EMPTY_HEADER = re.compile(r"<th\b([^>]*)>(?:\s|</?p>)*</th>")
-OLD_ROLES = re.compile(r' role="(?:doc-biblioentry|doc-backlink)"|(?<=<div) role="list"(?= class="citation-list")')
+OLD_ROLES = re.compile(
+    r' role="(?:doc-biblioentry|doc-backlink)"|(?<=<div) role="list"(?= class="citation-list")'
+)
 SIGNATURE_LINES = re.compile(r"<dl>\n(<dd>.*?)</dl>", re.DOTALL)
 
 
@@ -92,7 +96,9 @@ def mend_structure(app, pagename, templatename, context, doctree):
 
 def public_path(app, what, name, obj, options, signature, returns):
     """Name pathlib's classes as their documentation does: Python 3.13 keeps them in a private module."""
-    return tuple(text and text.replace("pathlib._local.", "pathlib.") for text in (signature, returns))
+    return tuple(
+        text and text.replace("pathlib._local.", "pathlib.") for text in (signature, returns)
+    )
 
 
 # jupyter-book writes such a page itself where there is none: without language, title, icon or link.
