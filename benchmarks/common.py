@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 import torchvision
-from gnet_lib.data import ImageSet, load_fashion_mnist
+from gnet_lib.data import ImageDataset, load_fashion_mnist
 from gnet_lib.training import pick_device
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -77,7 +77,7 @@ def machine(threads: int, device: str | None = None) -> Result:
 # --- the data ----------------------------------------------------------------------------
 
 
-def fashion_mnist() -> tuple[ImageSet, ImageSet]:
+def fashion_mnist() -> tuple[ImageDataset, ImageDataset]:
     """The real training and test images, normalised with the training images' numbers."""
     data = load_fashion_mnist(quiet=True)
     if data.is_sample:

@@ -28,7 +28,7 @@ import torch
 from common import PASSES_PER_STEP, Result, fashion_mnist, parse, record, run_all
 from gnet_lib import Inception, MiniGoogLeNet, NaiveInception, evaluate, fit, set_seed
 from gnet_lib.cost import torchinfo_cost
-from gnet_lib.data import ImageSet, shift_and_flip
+from gnet_lib.data import ImageDataset, shift_and_flip
 from gnet_lib.inception import LinearInception
 from recipe import train
 from gnet_lib.training import computes_bfloat16, pick_device
@@ -174,14 +174,14 @@ def run_one(name: str, settings: Result, checkpoint: Path) -> Result:
     }
 
 
-def image_sets(settings: Result) -> tuple[ImageSet, ImageSet]:
+def image_sets(settings: Result) -> tuple[ImageDataset, ImageDataset]:
     """The images to learn from, and those to measure on: held-out ones or test images."""
     train, test = fashion_mnist()
     learn, validation = train.split(5_000, seed=0)
     measured_on = {"test": test, "validation": validation}[settings["measured_on"]]
     return (
-        learn.take(settings["train_images"], seed=0),
-        measured_on.take(settings["measured_images"], seed=0),
+        learn.stratified_subset(settings["train_images"], seed=0),
+        measured_on.stratified_subset(settings["measured_images"], seed=0),
     )
 
 
@@ -191,7 +191,7 @@ def image_sets(settings: Result) -> tuple[ImageSet, ImageSet]:
 def measure_speeds(name: str, settings: Result, checkpoint: Path) -> Result:
     """Images per second of the naive and of the reduced network, trained in turns."""
     train, _ = fashion_mnist()
-    train = train.take(settings["train_images"], seed=0)
+    train = train.stratified_subset(settings["train_images"], seed=0)
     models = {kind: build(NETWORKS[kind]) for kind in ("naive", "reduced")}
     speeds = {kind: [] for kind in models}
     for _ in range(settings["rounds"]):
@@ -201,7 +201,7 @@ def measure_speeds(name: str, settings: Result, checkpoint: Path) -> Result:
     return {kind: round(median(speeds[kind][1:]), 1) for kind in models}
 
 
-def one_epoch_speed(model: MiniGoogLeNet, train: ImageSet, batch_size: int) -> float:
+def one_epoch_speed(model: MiniGoogLeNet, train: ImageDataset, batch_size: int) -> float:
     """Images per second of one epoch."""
     history = fit(model, train, epochs=1, batch_size=batch_size, augment=mirror, progress=False)
     return history.rows[-1]["images_per_second"]

@@ -24,9 +24,9 @@ from pathlib import Path
 
 import torch
 from common import Result, fashion_mnist, parse, record, run_all
-from gnet_lib import GoogLeNet, ImageSet, NonFiniteLossError, evaluate, fit, set_seed
+from gnet_lib import GoogLeNet, ImageDataset, NonFiniteLossError, evaluate, fit, set_seed
 from gnet_lib.googlenet import DEEP_ROWS
-from gnet_lib.gradients import gradient_norms, initialise, signal_scale
+from gnet_lib.gradients import gradient_norms, initialise, activation_std
 
 BATCH = 64
 HELD_OUT = 2_000
@@ -112,18 +112,18 @@ def build(chosen: Result) -> GoogLeNet:
     return initialise(model, chosen["start"])
 
 
-def look_inside(model: GoogLeNet, images: ImageSet, aux_weight: float | None) -> Result:
+def look_inside(model: GoogLeNet, images: ImageDataset, aux_weight: float | None) -> Result:
     """Signal and gradient of every row, on one fixed batch of held-out images."""
     batch, labels = images.images[:BATCH], images.labels[:BATCH]
     torch.manual_seed(0)  # the same dropout at every look
     return {
-        "signal": signal_scale(model, batch),
+        "signal": activation_std(model, batch),
         "gradient": gradient_norms(model, batch, labels, aux_weight or 0.0),
     }
 
 
 @cache
-def image_sets() -> tuple[ImageSet, ImageSet]:
+def image_sets() -> tuple[ImageDataset, ImageDataset]:
     """Training images to choose from, and those held out; loaded once a process."""
     whole, _ = fashion_mnist()
     return whole.split(HELD_OUT)
@@ -132,7 +132,7 @@ def image_sets() -> tuple[ImageSet, ImageSet]:
 def run_one(name: str, chosen: Result, checkpoint: Path) -> Result:
     """Train one network and tell how it went."""
     rest, held_out = image_sets()
-    train = rest.take(chosen["images"])
+    train = rest.stratified_subset(chosen["images"])
     model = build(chosen)
     before = look_inside(model, held_out, chosen["aux_weight"])
     diverged, rows = None, []

@@ -21,7 +21,7 @@ COMMANDS: dict[str, list[str]] = {
     "latency": [""],
     "recipe": [ALONE, SHORT],
     "side_by_side": [ALONE, SHORT],
-    "tried": [f"{ALONE} --only speed speed_compiled", IN_PAIRS, SHORT],
+    "ablations": [f"{ALONE} --only speed speed_compiled", IN_PAIRS, SHORT],
     "fair": [IN_PAIRS, SHORT],
     "heads": [IN_PAIRS, SHORT],
     "best": [ALONE, SHORT],

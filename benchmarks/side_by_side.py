@@ -46,7 +46,7 @@ import torch
 import torchvision
 from common import PASSES_PER_STEP, Result, fashion_mnist, parse, record, run_all
 from gnet_lib import GoogLeNet, evaluate, fit, set_seed
-from gnet_lib.data import ImageSet, batches, load_fashion_mnist
+from gnet_lib.data import ImageDataset, batches, load_fashion_mnist
 from recipe import RECIPES, build, choose_augment, description, precision, train
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -190,7 +190,7 @@ def train_plainly(model: nn.Module, images_and_labels: Iterator) -> Iterator[int
         yield len(labels)
 
 
-def shuffled_forever(train_images: ImageSet, batch_size: int, seed: int) -> Iterator:
+def shuffled_forever(train_images: ImageDataset, batch_size: int, seed: int) -> Iterator:
     """Batches of epoch after epoch, each in another order."""
     generator = torch.Generator().manual_seed(seed)
     while True:
@@ -208,7 +208,7 @@ def measure_speed(settings: Result) -> Result:
     for round_number in range(settings["rounds"] + 1):
         for name, model in models.items():
             count = settings["batches"][name] if round_number else 1
-            some = train_images.take(count * settings["batch_size"], seed=round_number)
+            some = train_images.stratified_subset(count * settings["batch_size"], seed=round_number)
             rates[name].append(one_rate(name, model, some, settings["batch_size"]))
     # The first round is left out: PyTorch prepares itself for new shapes in it.
     return {
@@ -221,7 +221,7 @@ def measure_speed(settings: Result) -> Result:
     }
 
 
-def one_rate(name: str, model: nn.Module, train_images: ImageSet, batch_size: int) -> float:
+def one_rate(name: str, model: nn.Module, train_images: ImageDataset, batch_size: int) -> float:
     """Images per second while a set-up trains on some images."""
     if name == "ours":
         settings = {**RECIPES["two_minutes"], "epochs": 1, "batch_size": batch_size}
@@ -244,7 +244,7 @@ class Watch:
     """Looks at a network's accuracy every few batches, with a clock that stops meanwhile."""
 
     model: nn.Module
-    looked_at: ImageSet
+    looked_at: ImageDataset
     every: int
     images: int = 0
     seconds: float = 0.0
@@ -281,12 +281,12 @@ class Watch:
 
 
 def train_ours(
-    settings: Result, seed: int, train_images: ImageSet, test_images: ImageSet
+    settings: Result, seed: int, train_images: ImageDataset, test_images: ImageDataset
 ) -> Result:
     """A whole run of our network by its recipe."""
     recipe = {**settings["recipe"], "seed": seed}
     model = build(recipe)
-    looked_at = test_images.take(settings["looked_at"])
+    looked_at = test_images.stratified_subset(settings["looked_at"])
     watch = Watch(model, looked_at, settings["look_every"]["ours"])
     augment = choose_augment(recipe)
 
@@ -298,7 +298,12 @@ def train_ours(
             watch.batch_done(len(images))
         return images if augment is None else augment(images, generator=generator)
 
-    train(model, recipe, train_images.take(recipe["train_images"]), augment=augment_and_watch)
+    train(
+        model,
+        recipe,
+        train_images.stratified_subset(recipe["train_images"]),
+        augment=augment_and_watch,
+    )
     watch.batch_done(recipe["batch_size"])
     watch.stop()
     if watch.rows[-1]["images"] != watch.images:
@@ -307,7 +312,7 @@ def train_ours(
 
 
 def train_theirs(
-    model: nn.Module, train_images: ImageSet, watch: Watch, batch_size: int, seed: int
+    model: nn.Module, train_images: ImageDataset, watch: Watch, batch_size: int, seed: int
 ) -> Iterator[None]:
     """Train like the tutorial until 90 % are reached; pauses after every look."""
     steps = train_plainly(model, shuffled_forever(train_images, batch_size, seed))
@@ -324,8 +329,8 @@ def train_theirs(
 def measure_accuracy(settings: Result) -> Result:
     """Time to each accuracy: ours at the start, in between and at the end of the others."""
     train_images, test_images = fashion_mnist()
-    test_images = test_images.take(settings["test_images"])
-    looked_at = test_images.take(settings["looked_at"])
+    test_images = test_images.stratified_subset(settings["test_images"])
+    looked_at = test_images.stratified_subset(settings["looked_at"])
     models = build_all(settings["minutes"], *mean_and_std(), settings["seed"])
     watches = {
         name: Watch(model, looked_at, settings["look_every"][name])
@@ -363,7 +368,7 @@ def take_turns(
                 del going[name]
 
 
-def outcome(watch: Watch, model: nn.Module, test_images: ImageSet) -> Result:
+def outcome(watch: Watch, model: nn.Module, test_images: ImageDataset) -> Result:
     """What a watch saw, and when each accuracy was there for the first time."""
     size = description(model)
     return {

@@ -242,7 +242,7 @@ def _train_briefly() -> tuple[list[float], float]:
         device = pick_device()
     set_seed(0)
     sample = load_sample().train
-    few = sample.take(TRAINING_IMAGES).normalised(*sample.mean_and_std()).to(device)
+    few = sample.stratified_subset(TRAINING_IMAGES).normalised(*sample.mean_and_std()).to(device)
     model = MiniGoogLeNet().to(device)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
 

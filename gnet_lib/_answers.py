@@ -17,7 +17,7 @@ from gnet_lib.exercises import (
     Choice,
     Exercise,
     Function,
-    Meets,
+    Satisfies,
     Module,
     Number,
     Numbers,
@@ -112,10 +112,10 @@ FIVE_PATHS = ("1x1", "3x3", "5x5", "7x7", "pool")
 
 def naive_with_seven(order: tuple[str, ...] = FIVE_PATHS, relu: bool = True) -> Any:
     """The naive 3a with a path of 7x7 and 16 channels."""
-    from gnet_lib.inception import conv_unit
+    from gnet_lib.inception import conv_norm_act
 
     module = lib.NaiveInception(192, lib.WIDTHS["3a"])
-    path = conv_unit(192, 16, kernel_size=7)
+    path = conv_norm_act(192, 16, kernel_size=7)
     module.branches["7x7"] = path if relu else path.conv
     module.concat_order = order
     return module
@@ -189,7 +189,7 @@ CHAPTER_2 = (
 
 def in_channels_of(name: str) -> int:
     """Channels that a module of GoogLeNet reads."""
-    return next(step.in_channels for step in lib.inception_steps() if step.row.name == name)
+    return next(layer.in_channels for layer in lib.inception_shapes() if layer.row.name == name)
 
 
 def break_even(name: str = "5b", kernel_size: int = 5) -> float:
@@ -276,9 +276,9 @@ CHAPTER_3 = (
 # Chapter 4: the reduced module
 
 
-def saved(step: Any, share: bool = False) -> float:
+def saved(layer: Any, share: bool = False) -> float:
     """Multiply-adds that the reductions save in a module; as a factor on demand."""
-    place = step.in_channels, step.row.widths, step.out_size
+    place = layer.in_channels, layer.row.widths, layer.out_size
     naive = lib.cost.total(lib.inception_cost(*place, naive=True)).multiply_adds
     reduced = lib.cost.total(lib.inception_cost(*place)).multiply_adds
     return naive / reduced if share else naive - reduced
@@ -288,10 +288,10 @@ def without_projections(projection_counted: bool = False) -> tuple[int, int]:
     """Channels behind 5b and multiply-adds of nine modules that hand on what they pool."""
     paths = ("1x1", "3x3", "5x5", "pool") if projection_counted else ("1x1", "3x3", "5x5")
     channels, multiply_adds = 192, 0
-    for step in lib.inception_steps():
-        costs = lib.inception_cost(channels, step.row.widths, step.out_size)
+    for layer in lib.inception_shapes():
+        costs = lib.inception_cost(channels, layer.row.widths, layer.out_size)
         multiply_adds += sum(costs[path].multiply_adds for path in paths)
-        channels = step.row.widths.naive_out_channels(channels)
+        channels = layer.row.widths.naive_out_channels(channels)
     return channels, multiply_adds
 
 
@@ -310,11 +310,11 @@ CHAPTER_4 = (
     Exercise(
         "4.1", "the module that saves most",
         Choice(("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")),
-        right=lambda: max(lib.inception_steps(), key=saved).row.name,
+        right=lambda: max(lib.inception_shapes(), key=saved).row.name,
         mistakes=(
-            (lambda: max(lib.inception_steps(), key=lambda step: saved(step, share=True)).row.name,
+            (lambda: max(lib.inception_shapes(), key=lambda layer: saved(layer, share=True)).row.name,
              "that one saves most by factor. The question asks for absolute numbers."),
-            (lambda: min(lib.inception_steps(), key=saved).row.name,
+            (lambda: min(lib.inception_shapes(), key=saved).row.name,
              "that one saves least of all nine."),
         ),
         hint="Subtract the two columns of `compare_modules()`.",
@@ -339,7 +339,7 @@ CHAPTER_4 = (
     ),
     Exercise(
         "4.3", "widths for half of 3a's work",
-        Meets(Widths(), (
+        Satisfies(Widths(), (
             (lambda widths: widths.out_channels == 256,
              "its four paths do not put out 256 channels together."),
             (lambda widths: 2 * work_of(widths) <= work_of(lib.WIDTHS["3a"]),
@@ -829,11 +829,11 @@ def compared_with_naive(width: float) -> float:
 
 def naive_with_projection(relu: bool = True, in_front: bool = False) -> Any:
     """The naive 3a with a projection behind the pooling."""
-    from gnet_lib.inception import conv_unit
+    from gnet_lib.inception import conv_norm_act
 
     module = lib.Inception(192, lib.WIDTHS["3a"])
-    module.branches["3x3"] = conv_unit(192, 128, kernel_size=3)
-    module.branches["5x5"] = conv_unit(192, 32, kernel_size=5)
+    module.branches["3x3"] = conv_norm_act(192, 128, kernel_size=3)
+    module.branches["5x5"] = conv_norm_act(192, 32, kernel_size=5)
     if not relu:
         module.branches["pool"].project = module.branches["pool"].project.conv
     if in_front:
@@ -844,7 +844,7 @@ def naive_with_projection(relu: bool = True, in_front: bool = False) -> Any:
 CHAPTER_8B = (
     Exercise(
         "8b.2", "a reduced network with the parameters of the naive one",
-        Meets(Number(tolerance=0.01), (
+        Satisfies(Number(tolerance=0.01), (
             (lambda width: 0 < width < 10,
              "a width is a factor for all channels: it has to be above 0, and need not be above "
              "10."),

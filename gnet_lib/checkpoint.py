@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from gnet_lib.data import ImageSet
+from gnet_lib.data import ImageDataset
 
 if TYPE_CHECKING:  # training imports this room, so this room cannot import training
     from gnet_lib.training import Augment, Run
@@ -148,7 +148,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Example:
         >>> from tempfile import TemporaryDirectory
         >>> from gnet_lib.training import fit
-        >>> images = ImageSet(torch.randn(8, 1, 28, 28), torch.arange(8))
+        >>> images = ImageDataset(torch.randn(8, 1, 28, 28), torch.arange(8))
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
         >>> with TemporaryDirectory() as folder:
         ...     path = Path(folder) / "run.pt"
@@ -200,7 +200,7 @@ def describe_model(model: nn.Module) -> str:
     return f"{type(model).__name__} of {size:,} trainable parameters ({checksum:08x})"
 
 
-def describe_set(image_set: ImageSet | None) -> str | None:
+def describe_set(image_set: ImageDataset | None) -> str | None:
     """A short text that other images or labels would not share."""
     if image_set is None:
         return None

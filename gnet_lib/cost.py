@@ -31,14 +31,14 @@ from gnet_lib.paper import (
     InceptionRow,
     InceptionWidths,
     Row,
-    Step,
+    LayerShape,
     aux_pooled_size,
-    inception_steps,
+    inception_shapes,
     require_bool,
     require_heads,
     require_positive_int,
     require_widths,
-    walk,
+    layer_shapes,
 )
 
 if TYPE_CHECKING:
@@ -214,30 +214,30 @@ def path_convolutions(
     }
 
 
-def step_cost(step: Step, naive: bool = False) -> Cost:
+def row_cost(layer: LayerShape, naive: bool = False) -> Cost:
     """Cost of one row of a table at its place in the network.
 
     Args:
-        step: what ``walk`` or ``inception_steps`` gave.
+        layer: what ``layer_shapes`` or ``inception_shapes`` gave.
         naive: whether a module is counted as the naive one.
 
     Returns:
         The cost for one image; nothing for a pooling.
 
     Example:
-        >>> step_cost(inception_steps()[0]).weights
+        >>> row_cost(inception_shapes()[0]).weights
         163328
     """
-    row = step.row
+    row = layer.row
     if isinstance(row, InceptionRow):
-        return total(inception_cost(step.in_channels, row.widths, step.out_size, naive))
+        return total(inception_cost(layer.in_channels, row.widths, layer.out_size, naive))
     if not isinstance(row, Convolution):
         return Cost()
     if row.reduce is None:
-        return conv_cost(step.in_channels, row.out_channels, row.kernel_size, step.out_size)
+        return conv_cost(layer.in_channels, row.out_channels, row.kernel_size, layer.out_size)
     # The 1x1 convolution in front works on the map that comes in.
-    return conv_cost(step.in_channels, row.reduce, 1, step.in_size) + conv_cost(
-        row.reduce, row.out_channels, row.kernel_size, step.out_size
+    return conv_cost(layer.in_channels, row.reduce, 1, layer.in_size) + conv_cost(
+        row.reduce, row.out_channels, row.kernel_size, layer.out_size
     )
 
 
@@ -280,20 +280,20 @@ def network_cost(
     require_bool("aux", aux)
     if aux:
         require_heads(rows, image_size)
-    steps = list(walk(rows, in_channels, image_size, naive))
-    costs = {step.row.name: step_cost(step, naive) for step in steps}
-    costs["linear"] = linear_cost(steps[-1].out_channels, num_classes)
+    layers = list(layer_shapes(rows, in_channels, image_size, naive))
+    costs = {layer.row.name: row_cost(layer, naive) for layer in layers}
+    costs["linear"] = linear_cost(layers[-1].out_channels, num_classes)
     if aux:
-        for step in steps:
-            if step.row.name in AUX_AFTER:
-                costs[f"aux {step.row.name}"] = _head_cost(step, num_classes)
+        for layer in layers:
+            if layer.row.name in AUX_AFTER:
+                costs[f"aux {layer.row.name}"] = _head_cost(layer, num_classes)
     return costs
 
 
-def _head_cost(step: Step, num_classes: int) -> Cost:
-    pooled = aux_pooled_size(step.out_size)
+def _head_cost(layer: LayerShape, num_classes: int) -> Cost:
+    pooled = aux_pooled_size(layer.out_size)
     return (
-        conv_cost(step.out_channels, AUX_CHANNELS, 1, pooled)
+        conv_cost(layer.out_channels, AUX_CHANNELS, 1, pooled)
         + linear_cost(AUX_CHANNELS * pooled**2, AUX_UNITS)
         + linear_cost(AUX_UNITS, num_classes)
     )
@@ -463,7 +463,7 @@ def torchinfo_cost(model: nn.Module, input_size: tuple[int, ...]) -> Cost:
 # --- tables ------------------------------------------------------------------------------
 
 
-def readable(frame: "pandas.DataFrame") -> "pandas.DataFrame":
+def format_table(frame: "pandas.DataFrame") -> "pandas.DataFrame":
     """The table as text: whole numbers with thousands separators, others to three digits.
 
     Args:
@@ -474,7 +474,7 @@ def readable(frame: "pandas.DataFrame") -> "pandas.DataFrame":
 
     Example:
         >>> import pandas
-        >>> readable(pandas.DataFrame({"multiply-adds": [128049152], "share": [0.40123]}))
+        >>> format_table(pandas.DataFrame({"multiply-adds": [128049152], "share": [0.40123]}))
           multiply-adds  share
         0   128,049,152  0.401
     """
@@ -524,7 +524,7 @@ def compare_modules(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224) -> "
     """Naive beside reduced for every module of a table, each with the *same* input.
 
     Every naive module here receives the input that its reduced twin receives, so only
-    the module itself differs. ``chain_naive`` says what happens when naive modules are
+    the module itself differs. ``stacked_naive_costs`` says what happens when naive modules are
     stacked. The last line is the sum.
 
     Args:
@@ -535,16 +535,16 @@ def compare_modules(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224) -> "
         One row a module and one for all; the columns are those of ``compare_branches``.
 
     Raises:
-        ValueError: as ``walk`` does.
+        ValueError: as ``layer_shapes`` does.
 
     Example:
         >>> every = compare_modules().loc["all"]
         >>> int(every["naive parameters"]), int(every["reduced parameters"])
         (23723664, 5849136)
     """
-    steps = inception_steps(rows, image_size)
-    naive = {step.row.name: step_cost(step, naive=True) for step in steps}
-    reduced = {step.row.name: step_cost(step) for step in steps}
+    layers = inception_shapes(rows, image_size)
+    naive = {layer.row.name: row_cost(layer, naive=True) for layer in layers}
+    reduced = {layer.row.name: row_cost(layer) for layer in layers}
     return _side_by_side(
         {**naive, "all": total(naive)}, {**reduced, "all": total(reduced)}, "module"
     )
@@ -566,7 +566,9 @@ def _side_by_side(
     return frame.rename_axis(index)
 
 
-def chain_naive(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224) -> "pandas.DataFrame":
+def stacked_naive_costs(
+    rows: tuple[Row, ...] = TABLE_1, image_size: int = 224
+) -> "pandas.DataFrame":
     """The modules of a table, naive and stacked: each receives what the one before puts out.
 
     Args:
@@ -579,36 +581,36 @@ def chain_naive(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224) -> "pand
         modules, without stem and classifier.
 
     Raises:
-        ValueError: as ``walk`` does.
+        ValueError: as ``layer_shapes`` does.
 
     Example:
-        >>> int(chain_naive().loc["5b", "out_channels"])
+        >>> int(stacked_naive_costs().loc["5b", "out_channels"])
         4944
     """
     import pandas
 
-    steps = inception_steps(rows, image_size, naive=True)
-    costs = {step.row.name: step_cost(step, naive=True) for step in steps}
+    layers = inception_shapes(rows, image_size, naive=True)
+    costs = {layer.row.name: row_cost(layer, naive=True) for layer in layers}
     frame = pandas.DataFrame(
         {
-            "size": {step.row.name: f"{step.out_size}x{step.out_size}" for step in steps},
-            "in_channels": {step.row.name: step.in_channels for step in steps},
-            "out_channels": {step.row.name: step.out_channels for step in steps},
+            "size": {layer.row.name: f"{layer.out_size}x{layer.out_size}" for layer in layers},
+            "in_channels": {layer.row.name: layer.in_channels for layer in layers},
+            "out_channels": {layer.row.name: layer.out_channels for layer in layers},
             "parameters": {name: cost.parameters for name, cost in costs.items()},
             "multiply-adds": {name: cost.multiply_adds for name, cost in costs.items()},
         }
     )
     frame.loc["all"] = [
         "",
-        steps[0].in_channels,
-        steps[-1].out_channels,
+        layers[0].in_channels,
+        layers[-1].out_channels,
         total(costs).parameters,
         total(costs).multiply_adds,
     ]
     return frame.rename_axis("module")
 
 
-def table_1() -> "pandas.DataFrame":
+def compare_with_table_1() -> "pandas.DataFrame":
     """The paper's Table 1, printed beside computed, for the rows that have weights.
 
     Returns:
@@ -617,7 +619,7 @@ def table_1() -> "pandas.DataFrame":
         multiply-adds of one 224x224 image.
 
     Example:
-        >>> row = table_1().loc["3a"]
+        >>> row = compare_with_table_1().loc["3a"]
         >>> row["printed parameters"], int(row["computed weights"])
         ('159K', 163328)
     """

@@ -100,7 +100,7 @@ class CorruptDataError(ValueError):
 
 
 @dataclass(frozen=True, eq=False)  # eq=False: tensors have no single yes-or-no "=="
-class ImageSet:
+class ImageDataset:
     """Images and their labels, checked once when the set is made.
 
     Args:
@@ -114,8 +114,8 @@ class ImageSet:
     Example:
         >>> import torch
         >>> images = torch.zeros(20, 1, 28, 28, dtype=torch.uint8)
-        >>> ImageSet(images, labels=torch.arange(20) % 10)
-        ImageSet(20 images, torch.uint8, on cpu)
+        >>> ImageDataset(images, labels=torch.arange(20) % 10)
+        ImageDataset(20 images, torch.uint8, on cpu)
     """
 
     images: Tensor
@@ -140,24 +140,24 @@ class ImageSet:
         return len(self.labels)
 
     def __repr__(self) -> str:
-        return f"ImageSet({len(self):,} images, {self.images.dtype}, on {self.images.device})"
+        return f"ImageDataset({len(self):,} images, {self.images.dtype}, on {self.images.device})"
 
-    def to(self, device: torch.device | str) -> "ImageSet":
+    def to(self, device: torch.device | str) -> "ImageDataset":
         """Return the same set on another device.
 
         Args:
             device: where to, for example "cuda" or "cpu".
 
         Returns:
-            An ``ImageSet`` whose images and labels are on ``device``.
+            An ``ImageDataset`` whose images and labels are on ``device``.
 
         Example:
             >>> import torch
-            >>> tiny = ImageSet(torch.zeros(1, 1, 28, 28), torch.zeros(1).long())
+            >>> tiny = ImageDataset(torch.zeros(1, 1, 28, 28), torch.zeros(1).long())
             >>> tiny.to("cpu").images.device
             device(type='cpu')
         """
-        return ImageSet(self.images.to(device), self.labels.to(device))
+        return ImageDataset(self.images.to(device), self.labels.to(device))
 
     def mean_and_std(self) -> tuple[float, float]:
         """Return mean and standard deviation of all pixels, scaled to 0..1.
@@ -172,7 +172,7 @@ class ImageSet:
             >>> import torch
             >>> images = torch.zeros(2, 1, 28, 28, dtype=torch.uint8)
             >>> images[1] = 255  # one image all black, one all white
-            >>> ImageSet(images, torch.tensor([0, 1])).mean_and_std()
+            >>> ImageDataset(images, torch.tensor([0, 1])).mean_and_std()
             (0.5, 0.5)
         """
         self._require_bytes("mean_and_std")
@@ -185,7 +185,7 @@ class ImageSet:
         variance = (weights * (values - mean) ** 2).sum()
         return mean.item(), math.sqrt(variance.item())
 
-    def normalised(self, mean: float, std: float) -> "ImageSet":
+    def normalised(self, mean: float, std: float) -> "ImageDataset":
         """Return the set as float32 with pixels (value / 255 - mean) / std.
 
         Use the *training* set's mean and standard deviation for every set:
@@ -196,7 +196,7 @@ class ImageSet:
             std: standard deviation on the same scale, above 0.
 
         Returns:
-            A new ``ImageSet`` with float32 images.
+            A new ``ImageDataset`` with float32 images.
 
         Raises:
             ValueError: the set is already float32, or a number is not usable.
@@ -204,7 +204,7 @@ class ImageSet:
         Example:
             >>> import torch
             >>> white = torch.full((1, 1, 28, 28), 255, dtype=torch.uint8)
-            >>> ImageSet(white, torch.tensor([3])).normalised(0.5, 0.25).images.max()
+            >>> ImageDataset(white, torch.tensor([3])).normalised(0.5, 0.25).images.max()
             tensor(2.)
         """
         self._require_bytes("normalised")
@@ -217,9 +217,9 @@ class ImageSet:
             )
         # In place, because a float copy of the training set is 188 MB.
         images = self.images.to(torch.float32).div_(255).sub_(mean).div_(std)
-        return ImageSet(images, self.labels)
+        return ImageDataset(images, self.labels)
 
-    def take(self, count: int, seed: int = 0) -> "ImageSet":
+    def stratified_subset(self, count: int, seed: int = 0) -> "ImageDataset":
         """Return a random subset in which every class is equally frequent.
 
         When ``count`` is not a multiple of ten, the first classes get one image
@@ -230,7 +230,7 @@ class ImageSet:
             seed: the same seed gives the same images, on every device.
 
         Returns:
-            A new ``ImageSet`` with ``count`` images.
+            A new ``ImageDataset`` with ``count`` images.
 
         Raises:
             ValueError: ``count`` is out of range, or a class has too few images.
@@ -238,19 +238,19 @@ class ImageSet:
         Example:
             >>> import torch
             >>> images = torch.zeros(40, 1, 28, 28, dtype=torch.uint8)
-            >>> whole = ImageSet(images, labels=torch.arange(40) % 10)
-            >>> whole.take(20).labels.bincount().tolist()
+            >>> whole = ImageDataset(images, labels=torch.arange(40) % 10)
+            >>> whole.stratified_subset(20).labels.bincount().tolist()
             [2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
         """
         _check_count(count, largest=len(self))
         return self._select(self._balanced_choice(count, seed))
 
-    def split(self, count: int, seed: int = 0) -> tuple["ImageSet", "ImageSet"]:
+    def split(self, count: int, seed: int = 0) -> tuple["ImageDataset", "ImageDataset"]:
         """Hold ``count`` images out, for example to validate a model.
 
         Args:
             count: how many images to hold out, equally many of each class
-                (chosen as by ``take``); fewer than the set has.
+                (chosen as by ``stratified_subset``); fewer than the set has.
             seed: the same seed gives the same split.
 
         Returns:
@@ -262,7 +262,7 @@ class ImageSet:
         Example:
             >>> import torch
             >>> images = torch.zeros(40, 1, 28, 28, dtype=torch.uint8)
-            >>> whole = ImageSet(images, labels=torch.arange(40) % 10)
+            >>> whole = ImageDataset(images, labels=torch.arange(40) % 10)
             >>> [len(part) for part in whole.split(10)]
             [30, 10]
         """
@@ -270,9 +270,9 @@ class ImageSet:
         is_held_out = self._balanced_choice(count, seed)
         return self._select(~is_held_out), self._select(is_held_out)
 
-    def _select(self, is_chosen: Tensor) -> "ImageSet":
+    def _select(self, is_chosen: Tensor) -> "ImageDataset":
         is_chosen = is_chosen.to(self.labels.device)
-        return ImageSet(self.images[is_chosen], self.labels[is_chosen])
+        return ImageDataset(self.images[is_chosen], self.labels[is_chosen])
 
     def _balanced_choice(self, count: int, seed: int) -> Tensor:
         """Choose ``count`` images, equally many per class: a (N,) bool mask."""
@@ -313,11 +313,11 @@ class FashionMNIST:
     Example:
         >>> sample = load_sample()
         >>> sample.train, sample.is_sample
-        (ImageSet(3,000 images, torch.uint8, on cpu), True)
+        (ImageDataset(3,000 images, torch.uint8, on cpu), True)
     """
 
-    train: ImageSet
-    test: ImageSet
+    train: ImageDataset
+    test: ImageDataset
     origin: str
     is_sample: bool
 
@@ -360,7 +360,7 @@ def _check_count(count: int, largest: int) -> None:
 
 
 def batches(
-    image_set: ImageSet,
+    image_set: ImageDataset,
     batch_size: int,
     *,
     generator: torch.Generator | None = None,
@@ -383,7 +383,7 @@ def batches(
     Example:
         >>> import torch
         >>> images = torch.zeros(10, 1, 28, 28, dtype=torch.uint8)
-        >>> whole = ImageSet(images, labels=torch.arange(10))
+        >>> whole = ImageDataset(images, labels=torch.arange(10))
         >>> [labels.tolist() for _, labels in batches(whole, 4)]
         [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     """
@@ -669,7 +669,7 @@ def _read_place(place: _Place) -> FashionMNIST:
     )
 
 
-def _read_image_set(folder: Path, part: str, place: _Place) -> ImageSet:
+def _read_image_set(folder: Path, part: str, place: _Place) -> ImageDataset:
     """Read one image file and the label file that belongs to it."""
     image_name, label_name = f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
     image_path = _find_file(folder, image_name)
@@ -688,7 +688,7 @@ def _read_image_set(folder: Path, part: str, place: _Place) -> ImageSet:
     md5 = SAMPLE_MD5 if place.is_sample else FULL_MD5
     _check_md5(image_bytes, image_path, md5[image_name], place.fix)
     _check_md5(label_bytes, label_path, md5[label_name], place.fix)
-    return ImageSet(images, labels)
+    return ImageDataset(images, labels)
 
 
 def _corrupt(source: Path | str, expected: str, found: str, fix: str) -> CorruptDataError:

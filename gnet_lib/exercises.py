@@ -154,7 +154,7 @@ def _judge(exercise: "Exercise", answer: Any) -> tuple[bool, str]:
         given = wanted.read(_without_dots(answer))
     except NoAnswer:
         return False, "no answer yet. Put it in place of the dots."
-    except Unusable as problem:
+    except InvalidAnswer as problem:
         return False, f"the answer should be {wanted.what}, but {problem}."
     right = wanted.read(exercise.right())
     if wanted.same(given, right):
@@ -172,11 +172,11 @@ class NoAnswer(Exception):
     """The dots are still there."""
 
 
-class Unusable(Exception):
+class InvalidAnswer(Exception):
     """An answer of another kind than wanted; the text says what came."""
 
 
-class Wanted:
+class AnswerType:
     """A kind of answer: how it is read, compared, and what is said about a wrong one.
 
     ``read`` brings an answer into a form that can be compared, and refuses what is of
@@ -184,7 +184,7 @@ class Wanted:
     below are made of these three methods.
 
     Example:
-        >>> all(issubclass(kind, Wanted) for kind in (Number, Numbers, Choice, Function))
+        >>> all(issubclass(kind, AnswerType) for kind in (Number, Numbers, Choice, Function))
         True
     """
 
@@ -200,7 +200,7 @@ class Wanted:
             The same answer, read.
 
         Raises:
-            Exception: ``NoAnswer`` or ``Unusable`` for an answer of another kind.
+            Exception: ``NoAnswer`` or ``InvalidAnswer`` for an answer of another kind.
         """
         raise NotImplementedError
 
@@ -230,7 +230,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Number(Wanted):
+class Number(AnswerType):
     """One number: a whole one, or, with a ``tolerance``, one that may be off by that share.
 
     Args:
@@ -252,9 +252,9 @@ class Number(Wanted):
     def read(self, answer: Any) -> float | int:
         value = _plain(_without_dots(answer))
         if isinstance(value, bool) or not isinstance(value, Real):
-            raise Unusable(f"it is {_described(value)}")
+            raise InvalidAnswer(f"it is {_described(value)}")
         if not self.tolerance and value % 1 != 0:
-            raise Unusable(f"it is {_described(value)}")
+            raise InvalidAnswer(f"it is {_described(value)}")
         return _as_float(value) if self.tolerance else int(value)
 
     def same(self, given: float, other: float) -> bool:
@@ -275,7 +275,7 @@ ANY = object()
 
 
 @dataclass(frozen=True)
-class Numbers(Wanted):
+class Numbers(AnswerType):
     """Several whole numbers in a fixed order, which have names; each may be off by ``within``.
 
     In a mistake, ``ANY`` stands for a part that does not matter.
@@ -299,10 +299,10 @@ class Numbers(Wanted):
 
     def read(self, answer: Any) -> tuple:
         if not hasattr(answer, "__iter__") or isinstance(answer, (str, bytes, dict, set)):
-            raise Unusable(f"it is {_described(answer)}")
+            raise InvalidAnswer(f"it is {_described(answer)}")
         values = tuple(answer) if getattr(answer, "ndim", 1) else (answer,)
         if len(values) != len(self.names):
-            raise Unusable(f"it has {len(values)} value{'' if len(values) == 1 else 's'}")
+            raise InvalidAnswer(f"it has {len(values)} value{'' if len(values) == 1 else 's'}")
         return tuple(map(self._read_part, self.names, values))
 
     def _read_part(self, name: str, value: Any) -> int:
@@ -311,8 +311,8 @@ class Numbers(Wanted):
         try:
             # A number that may be off need not be whole.
             return Number(tolerance=self.within).read(value)
-        except Unusable as problem:
-            raise Unusable(f"for the {name} {problem}") from None
+        except InvalidAnswer as problem:
+            raise InvalidAnswer(f"for the {name} {problem}") from None
 
     def same(self, given: tuple, other: tuple) -> bool:
         return not self._wrong(given, other)
@@ -331,7 +331,7 @@ class Numbers(Wanted):
 
 
 @dataclass(frozen=True)
-class Choice(Wanted):
+class Choice(AnswerType):
     """One of a few texts, in capitals or not.
 
     Args:
@@ -352,12 +352,12 @@ class Choice(Wanted):
     def read(self, answer: Any) -> str:
         text = answer.strip().lower() if isinstance(answer, str) else None
         if text not in [option.lower() for option in self.options]:
-            raise Unusable(f"it is {_described(answer)}")
+            raise InvalidAnswer(f"it is {_described(answer)}")
         return text
 
 
 @dataclass(frozen=True)
-class Function(Wanted):
+class Function(AnswerType):
     """A function, called with several inputs, which ``inputs`` makes anew for each function.
 
     Args:
@@ -376,7 +376,7 @@ class Function(Wanted):
 
     def read(self, answer: Any) -> list:
         if not callable(answer):
-            raise Unusable(f"it is {_described(answer)}")
+            raise InvalidAnswer(f"it is {_described(answer)}")
         return [self._output(answer, arguments) for arguments in self.inputs()]
 
     def _output(self, function: Callable, arguments: tuple) -> Any:
@@ -384,9 +384,9 @@ class Function(Wanted):
             output = function(*arguments)
         except Exception as error:  # whatever a reader's function does
             problem = f"{type(error).__name__}: {_one_line(error)}"
-            raise Unusable(f"yours stops at {_listed(arguments)} with {problem}") from None
+            raise InvalidAnswer(f"yours stops at {_listed(arguments)} with {problem}") from None
         if output is None:
-            raise Unusable("yours returns nothing (is there a return?)")
+            raise InvalidAnswer("yours returns nothing (is there a return?)")
         return _without_dots(output)
 
     def same(self, given: list, other: list) -> bool:
@@ -402,7 +402,7 @@ class Function(Wanted):
 
 
 @dataclass(frozen=True)
-class Module(Wanted):
+class Module(AnswerType):
     """A module: its parameters are counted and replaced, then one batch of ``shape`` goes in.
 
     The weights are replaced in a copy, so that only what the module computes matters.
@@ -427,7 +427,7 @@ class Module(Wanted):
         import torch
 
         if not isinstance(answer, torch.nn.Module):
-            raise Unusable(f"it is {_described(answer)}")
+            raise InvalidAnswer(f"it is {_described(answer)}")
         batch = torch.rand(self.shape, generator=torch.Generator().manual_seed(0))
         try:
             module = copy.deepcopy(answer).cpu().float().eval()
@@ -436,9 +436,9 @@ class Module(Wanted):
                 output = module(batch)
         except Exception as error:  # whatever a reader's module does
             problem = f"{type(error).__name__}: {_one_line(error)}"
-            raise Unusable(f"yours stops with {problem}") from None
+            raise InvalidAnswer(f"yours stops with {problem}") from None
         if not isinstance(output, torch.Tensor):
-            raise Unusable(f"what yours puts out is {_described(output)}, not a tensor")
+            raise InvalidAnswer(f"what yours puts out is {_described(output)}, not a tensor")
         return sum(parameter.numel() for parameter in module.parameters()), output
 
     def same(self, given: tuple, other: tuple) -> bool:
@@ -475,7 +475,7 @@ def _give_known_weights(module: Any) -> None:
             layer.reset_running_stats()
 
 
-class Widths(Wanted):
+class Widths(AnswerType):
     """The six widths of a module.
 
     Example:
@@ -488,12 +488,12 @@ class Widths(Wanted):
 
     def read(self, answer: Any) -> Any:
         if not isinstance(answer, lib.InceptionWidths):
-            raise Unusable(f"it is {_described(answer)}")
+            raise InvalidAnswer(f"it is {_described(answer)}")
         return answer
 
 
 @dataclass(frozen=True)
-class Meets(Wanted):
+class Satisfies(AnswerType):
     """Any answer that meets all conditions. Each has a message for those who do not meet it.
 
     Args:
@@ -502,12 +502,12 @@ class Meets(Wanted):
             what to say if not. One after the other is asked.
 
     Example:
-        >>> anything_but_0 = Meets(Number(), ((bool, "it is 0."),))
+        >>> anything_but_0 = Satisfies(Number(), ((bool, "it is 0."),))
         >>> result = check(Exercise("H.9", "a number", anything_but_0, right=lambda: 1), 0)
         H.9: it is 0.
     """
 
-    kind: Wanted
+    kind: AnswerType
     conditions: tuple[tuple[Callable[[Any], bool], str], ...]
 
     @property
@@ -555,13 +555,13 @@ class Exercise:
 
     number: str
     title: str
-    wanted: Wanted
+    wanted: AnswerType
     right: Callable[[], Any]
     mistakes: tuple[tuple[Callable[[], Any], str], ...] = ()
     hint: str = ""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.wanted, Wanted):
+        if not isinstance(self.wanted, AnswerType):
             raise ValueError(
                 f"wanted must be a kind of answer, such as Number(), but it is {self.wanted!r}"
             )

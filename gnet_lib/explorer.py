@@ -16,7 +16,7 @@ from gnet_lib.paper import (
     BRANCHES,
     WIDTHS,
     InceptionWidths,
-    inception_steps,
+    inception_shapes,
     require_positive_int,
     require_widths,
 )
@@ -122,12 +122,12 @@ def paper_settings() -> dict[str, dict[str, int]]:
         (192, 7)
     """
     return {
-        step.row.name: {
-            "in_channels": step.in_channels,
-            "size": step.in_size,
-            **asdict(step.row.widths),
+        layer.row.name: {
+            "in_channels": layer.in_channels,
+            "size": layer.in_size,
+            **asdict(layer.row.widths),
         }
-        for step in inception_steps()
+        for layer in inception_shapes()
     }
 
 

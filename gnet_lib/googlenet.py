@@ -7,7 +7,13 @@ from typing import NamedTuple, Union
 
 from torch import Tensor, nn
 
-from gnet_lib.inception import Inception, NaiveInception, NotesInception, conv_unit, require_maps
+from gnet_lib.inception import (
+    Inception,
+    NaiveInception,
+    NotesInception,
+    conv_norm_act,
+    require_maps,
+)
 from gnet_lib.paper import (
     AUX_AFTER,
     AUX_CHANNELS,
@@ -23,7 +29,7 @@ from gnet_lib.paper import (
     InceptionWidths,
     MaxPool,
     Row,
-    Step,
+    LayerShape,
     aux_pooled_size,
     require_bool,
     require_heads,
@@ -31,7 +37,7 @@ from gnet_lib.paper import (
     require_positive_number,
     scale_rows,
     smallest_image_size,
-    walk,
+    layer_shapes,
 )
 
 NORMS = ("lrn", "batch", "none")
@@ -92,7 +98,7 @@ class AuxiliaryHead(nn.Module):
 
     Attributes:
         pool: the average pooling.
-        conv: the 1x1 convolution, as ``conv_unit`` makes it.
+        conv: the 1x1 convolution, as ``conv_norm_act`` makes it.
         fc1: the first linear layer.
         relu: the ReLU behind it.
         dropout: the dropout in front of the last layer.
@@ -136,7 +142,7 @@ class AuxiliaryHead(nn.Module):
         self.size = size
         pooled = aux_pooled_size(size)  # 14 -> 4
         self.pool = nn.AvgPool2d(kernel_size=AUX_POOL, stride=AUX_STRIDE)
-        self.conv = conv_unit(in_channels, AUX_CHANNELS, 1, batch_norm=batch_norm)
+        self.conv = conv_norm_act(in_channels, AUX_CHANNELS, 1, batch_norm=batch_norm)
         self.fc1 = nn.Linear(AUX_CHANNELS * pooled * pooled, AUX_UNITS)
         self.relu = nn.ReLU(inplace=True)
         self.dropout = nn.Dropout(dropout)
@@ -234,19 +240,21 @@ class GoogLeNet(nn.Module):
             require_heads(rows, image_size)
         self.smallest_image_size = smallest_image_size(rows)
         batch_norm = norm == "batch"
-        steps = list(walk(rows, in_channels, image_size, naive=issubclass(module, NaiveInception)))
+        layers = list(
+            layer_shapes(rows, in_channels, image_size, naive=issubclass(module, NaiveInception))
+        )
 
         self.body = nn.ModuleDict()
-        for step in steps:
-            self.body[step.row.name] = _build_row(step, module, batch_norm)
-            if norm == "lrn" and step.row.name in ("pool1", "conv2"):
-                self.body[f"norm_{step.row.name}"] = _local_response_norm()
+        for layer in layers:
+            self.body[layer.row.name] = _build_row(layer, module, batch_norm)
+            if norm == "lrn" and layer.row.name in ("pool1", "conv2"):
+                self.body[f"norm_{layer.row.name}"] = _local_response_norm()
         self.heads = nn.ModuleDict()
         if aux:
-            self.heads = _build_heads(steps, num_classes, batch_norm)
+            self.heads = _build_heads(layers, num_classes, batch_norm)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.dropout = nn.Dropout(dropout)
-        self.fc = nn.Linear(steps[-1].out_channels, num_classes)
+        self.fc = nn.Linear(layers[-1].out_channels, num_classes)
 
     def forward(self, images: Tensor) -> Union[Tensor, GoogLeNetOutputs]:
         """Classify a batch of images.
@@ -407,24 +415,24 @@ def _require_dropout(dropout: float) -> None:
         raise ValueError(f"dropout must be at least 0 and below 1, but it is {dropout!r}")
 
 
-def _build_row(step: Step, module: type[nn.Module], batch_norm: bool) -> nn.Module:
-    row = step.row
+def _build_row(layer: LayerShape, module: type[nn.Module], batch_norm: bool) -> nn.Module:
+    row = layer.row
     if isinstance(row, MaxPool):
         return nn.MaxPool2d(row.kernel_size, row.stride, row.padding, ceil_mode=row.ceil_mode)
     if isinstance(row, InceptionRow):
-        return module(step.in_channels, row.widths, batch_norm=batch_norm)
+        return module(layer.in_channels, row.widths, batch_norm=batch_norm)
     if row.reduce is None:
-        return _stem_conv(step.in_channels, row, batch_norm)
+        return _stem_conv(layer.in_channels, row, batch_norm)
     return nn.Sequential(
         OrderedDict(
-            reduce=conv_unit(step.in_channels, row.reduce, 1, batch_norm=batch_norm),
+            reduce=conv_norm_act(layer.in_channels, row.reduce, 1, batch_norm=batch_norm),
             conv=_stem_conv(row.reduce, row, batch_norm),
         )
     )
 
 
 def _stem_conv(in_channels: int, row: Convolution, batch_norm: bool) -> nn.Sequential:
-    return conv_unit(in_channels, row.out_channels, row.kernel_size, row.stride, batch_norm)
+    return conv_norm_act(in_channels, row.out_channels, row.kernel_size, row.stride, batch_norm)
 
 
 def _local_response_norm() -> nn.LocalResponseNorm:
@@ -433,11 +441,11 @@ def _local_response_norm() -> nn.LocalResponseNorm:
     return nn.LocalResponseNorm(size=5, alpha=1e-4, beta=0.75, k=1.0)
 
 
-def _build_heads(steps: list[Step], num_classes: int, batch_norm: bool) -> nn.ModuleDict:
+def _build_heads(layers: list[LayerShape], num_classes: int, batch_norm: bool) -> nn.ModuleDict:
     heads = nn.ModuleDict()
-    for step in steps:
-        if step.row.name in AUX_AFTER:
-            heads[step.row.name] = AuxiliaryHead(
-                step.out_channels, step.out_size, num_classes, batch_norm=batch_norm
+    for layer in layers:
+        if layer.row.name in AUX_AFTER:
+            heads[layer.row.name] = AuxiliaryHead(
+                layer.out_channels, layer.out_size, num_classes, batch_norm=batch_norm
             )
     return heads

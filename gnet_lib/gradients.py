@@ -100,7 +100,7 @@ def initialise(model: nn.Module, how: str) -> nn.Module:
 # --- what goes forwards, what comes back ---------------------------------------------------
 
 
-def signal_scale(model: nn.Module, images: Tensor) -> dict[str, float]:
+def activation_std(model: nn.Module, images: Tensor) -> dict[str, float]:
     """How much the output of each row differs from one image to the next.
 
     For every position of a row's output the standard deviation over the images is taken;
@@ -120,7 +120,7 @@ def signal_scale(model: nn.Module, images: Tensor) -> dict[str, float]:
 
     Example:
         >>> from gnet_lib import MiniGoogLeNet
-        >>> scales = signal_scale(MiniGoogLeNet(), torch.randn(2, 1, 28, 28))
+        >>> scales = activation_std(MiniGoogLeNet(), torch.randn(2, 1, 28, 28))
         >>> list(scales)[:2], list(scales)[-1]
         (['images', 'conv1'], '4b')
     """

@@ -35,7 +35,7 @@ def require_maps(x: Tensor, in_channels: int, name: str = "x") -> None:
         )
 
 
-def conv_unit(
+def conv_norm_act(
     in_channels: int,
     out_channels: int,
     kernel_size: int,
@@ -64,7 +64,7 @@ def conv_unit(
             ``batch_norm`` is not True or False.
 
     Example:
-        >>> conv_unit(3, 8, kernel_size=3)(torch.zeros(1, 3, 5, 5)).shape
+        >>> conv_norm_act(3, 8, kernel_size=3)(torch.zeros(1, 3, 5, 5)).shape
         torch.Size([1, 8, 5, 5])
     """
     in_channels = require_positive_int("in_channels", in_channels)
@@ -121,7 +121,7 @@ def in_one_block(gradient: Tensor) -> Tensor:
     return gradient.contiguous(memory_format=torch.channels_last)
 
 
-class FourPaths(nn.Module):
+class InceptionBase(nn.Module):
     """What both Inception modules share: one input, four paths, their outputs concatenated.
 
     ``NaiveInception`` and ``Inception`` build ``branches`` and say how many
@@ -140,7 +140,7 @@ class FourPaths(nn.Module):
         ValueError: for a bad argument.
 
     Example:
-        >>> FourPaths.concat_order
+        >>> InceptionBase.concat_order
         ('1x1', '3x3', '5x5', 'pool')
     """
 
@@ -169,7 +169,7 @@ class FourPaths(nn.Module):
         return concatenate(outputs)  # (N, out_channels, H, W)
 
 
-class NaiveInception(FourPaths):
+class NaiveInception(InceptionBase):
     """The naive Inception module: four parallel paths over the same input, concatenated.
 
     It uses three of the six widths: the naive module has no 1x1 reductions and no
@@ -182,7 +182,7 @@ class NaiveInception(FourPaths):
 
     Attributes:
         branches: the four paths by name. ``branches["1x1"]``, ``["3x3"]`` and ``["5x5"]``
-            are what ``conv_unit`` makes, ``["pool"]`` is a max pooling.
+            are what ``conv_norm_act`` makes, ``["pool"]`` is a max pooling.
         concat_order: names of the four paths in the order of concatenation.
         in_channels: channels that come in.
         out_channels: channels that go out.
@@ -210,15 +210,15 @@ class NaiveInception(FourPaths):
         self.out_channels = widths.naive_out_channels(self.in_channels)
         self.branches = nn.ModuleDict(
             {
-                "1x1": conv_unit(in_channels, widths.c1x1, 1, batch_norm=batch_norm),
-                "3x3": conv_unit(in_channels, widths.c3x3, 3, batch_norm=batch_norm),
-                "5x5": conv_unit(in_channels, widths.c5x5, 5, batch_norm=batch_norm),
+                "1x1": conv_norm_act(in_channels, widths.c1x1, 1, batch_norm=batch_norm),
+                "3x3": conv_norm_act(in_channels, widths.c3x3, 3, batch_norm=batch_norm),
+                "5x5": conv_norm_act(in_channels, widths.c5x5, 5, batch_norm=batch_norm),
                 "pool": nn.MaxPool2d(kernel_size=3, stride=1, padding=1),
             }
         )
 
 
-class Inception(FourPaths):
+class Inception(InceptionBase):
     """The Inception module with 1x1 reductions: the one GoogLeNet is made of.
 
     A 1x1 convolution stands in front of the 3x3 and of the 5x5 convolution, and one
@@ -230,9 +230,9 @@ class Inception(FourPaths):
         batch_norm: whether every convolution is followed by batch normalisation.
 
     Attributes:
-        branches: the four paths by name. ``branches["1x1"]`` is what ``conv_unit`` makes;
+        branches: the four paths by name. ``branches["1x1"]`` is what ``conv_norm_act`` makes;
             ``["3x3"]`` and ``["5x5"]`` have two such parts, ``reduce`` and ``conv``;
-            ``["pool"]`` has a max pooling ``pool``, and ``project``, again of ``conv_unit``.
+            ``["pool"]`` has a max pooling ``pool``, and ``project``, again of ``conv_norm_act``.
         concat_order: names of the four paths in the order of concatenation.
         in_channels: channels that come in.
         out_channels: channels that go out.
@@ -260,23 +260,33 @@ class Inception(FourPaths):
         self.out_channels = widths.out_channels
         self.branches = nn.ModuleDict(
             {
-                "1x1": conv_unit(in_channels, widths.c1x1, 1, batch_norm=batch_norm),
+                "1x1": conv_norm_act(in_channels, widths.c1x1, 1, batch_norm=batch_norm),
                 "3x3": nn.Sequential(
                     OrderedDict(
-                        reduce=conv_unit(in_channels, widths.c3x3_reduce, 1, batch_norm=batch_norm),
-                        conv=conv_unit(widths.c3x3_reduce, widths.c3x3, 3, batch_norm=batch_norm),
+                        reduce=conv_norm_act(
+                            in_channels, widths.c3x3_reduce, 1, batch_norm=batch_norm
+                        ),
+                        conv=conv_norm_act(
+                            widths.c3x3_reduce, widths.c3x3, 3, batch_norm=batch_norm
+                        ),
                     )
                 ),
                 "5x5": nn.Sequential(
                     OrderedDict(
-                        reduce=conv_unit(in_channels, widths.c5x5_reduce, 1, batch_norm=batch_norm),
-                        conv=conv_unit(widths.c5x5_reduce, widths.c5x5, 5, batch_norm=batch_norm),
+                        reduce=conv_norm_act(
+                            in_channels, widths.c5x5_reduce, 1, batch_norm=batch_norm
+                        ),
+                        conv=conv_norm_act(
+                            widths.c5x5_reduce, widths.c5x5, 5, batch_norm=batch_norm
+                        ),
                     )
                 ),
                 "pool": nn.Sequential(
                     OrderedDict(
                         pool=nn.MaxPool2d(kernel_size=3, stride=1, padding=1),
-                        project=conv_unit(in_channels, widths.pool_proj, 1, batch_norm=batch_norm),
+                        project=conv_norm_act(
+                            in_channels, widths.pool_proj, 1, batch_norm=batch_norm
+                        ),
                     )
                 ),
             }

@@ -433,7 +433,7 @@ def scale_rows(rows: tuple[Row, ...], factor: float) -> tuple[Row, ...]:
     return tuple(scaled_row(row) for row in rows)
 
 
-class Step(NamedTuple):
+class LayerShape(NamedTuple):
     """One row at its place in a network: what goes in and what comes out.
 
     Args:
@@ -444,8 +444,8 @@ class Step(NamedTuple):
         out_size: side of the map that goes out, in pixels.
 
     Example:
-        >>> step = next(walk(TABLE_1))
-        >>> step.in_channels, step.in_size, step.out_channels, step.out_size
+        >>> layer = next(layer_shapes(TABLE_1))
+        >>> layer.in_channels, layer.in_size, layer.out_channels, layer.out_size
         (3, 224, 64, 112)
     """
 
@@ -456,9 +456,9 @@ class Step(NamedTuple):
     out_size: int
 
 
-def walk(
+def layer_shapes(
     rows: tuple[Row, ...], in_channels: int = 3, image_size: int = 224, naive: bool = False
-) -> Iterator[Step]:
+) -> Iterator[LayerShape]:
     """Go through the rows and work out the channels and map sizes between them.
 
     Args:
@@ -468,14 +468,14 @@ def walk(
         naive: whether the modules are naive, so that their pool path widens every one.
 
     Yields:
-        One ``Step`` a row.
+        One ``LayerShape`` a row.
 
     Raises:
         ValueError: if there are no rows, if two have one name or one is of another kind, or
             if the image is too small to leave at least one pixel after every row.
 
     Example:
-        >>> [(step.row.name, step.out_channels, step.out_size) for step in walk(TABLE_1)][-1]
+        >>> [(layer.row.name, layer.out_channels, layer.out_size) for layer in layer_shapes(TABLE_1)][-1]
         ('5b', 1024, 7)
     """
     in_channels = require_positive_int("in_channels", in_channels)
@@ -494,13 +494,13 @@ def walk(
                 f"(at least {smallest_image_size(rows)})"
             )
         out_channels = _out_channels(row, channels, naive)
-        yield Step(row, channels, size, out_channels, out_size)
+        yield LayerShape(row, channels, size, out_channels, out_size)
         channels, size = out_channels, out_size
 
 
-def inception_steps(
+def inception_shapes(
     rows: tuple[Row, ...] = TABLE_1, image_size: int = 224, naive: bool = False
-) -> list[Step]:
+) -> list[LayerShape]:
     """The Inception modules of a table at their places.
 
     Args:
@@ -509,17 +509,17 @@ def inception_steps(
         naive: whether the modules are naive, so that their pool path widens every one.
 
     Returns:
-        One ``Step`` a module, in the order of the table.
+        One ``LayerShape`` a module, in the order of the table.
 
     Raises:
-        ValueError: as ``walk`` does.
+        ValueError: as ``layer_shapes`` does.
 
     Example:
-        >>> [(step.row.name, step.in_channels) for step in inception_steps()][:3]
+        >>> [(layer.row.name, layer.in_channels) for layer in inception_shapes()][:3]
         [('3a', 192), ('3b', 256), ('4a', 480)]
     """
-    steps = walk(rows, image_size=image_size, naive=naive)
-    return [step for step in steps if isinstance(step.row, InceptionRow)]
+    layers = layer_shapes(rows, image_size=image_size, naive=naive)
+    return [layer for layer in layers if isinstance(layer.row, InceptionRow)]
 
 
 def _out_channels(row: Row, in_channels: int, naive: bool) -> int:
@@ -542,7 +542,7 @@ def smallest_image_size(rows: tuple[Row, ...], upto: str | None = None, at_least
         Pixels a side.
 
     Raises:
-        ValueError: if no row is called ``upto``, or for rows that ``walk`` refuses.
+        ValueError: if no row is called ``upto``, or for rows that ``layer_shapes`` refuses.
 
     Example:
         >>> smallest_image_size(TABLE_1)

@@ -30,11 +30,11 @@ from gnet_lib.paper import (
     InceptionWidths,
     MaxPool,
     Row,
-    Step,
-    inception_steps,
+    LayerShape,
+    inception_shapes,
     require_positive_int,
     require_widths,
-    walk,
+    layer_shapes,
 )
 
 if TYPE_CHECKING:
@@ -385,11 +385,11 @@ def network_diagram(
     """
     figure, axes = _new_figure(2.9)
     axes.axis("off")
-    steps = list(walk(rows, image_size=image_size))
-    heads = [step.row.name for step in steps if aux and step.row.name in AUX_AFTER]
-    for x, step in enumerate(steps):
-        _draw_step(axes, x, step)
-        if step.row.name in heads:
+    layers = list(layer_shapes(rows, image_size=image_size))
+    heads = [layer.row.name for layer in layers if aux and layer.row.name in AUX_AFTER]
+    for x, layer in enumerate(layers):
+        _draw_layer(axes, x, layer)
+        if layer.row.name in heads:
             axes.annotate(
                 "auxiliary\nclassifier",
                 (x, -0.62),
@@ -399,11 +399,11 @@ def network_diagram(
                 fontsize=8,
                 arrowprops={"arrowstyle": "<-", "color": INK},
             )
-    axes.text(len(steps) - 0.3, 0, "average pool,\nlinear", va="center", fontsize=8)
-    axes.set_xlim(-0.8, len(steps) + 1.3)
+    axes.text(len(layers) - 0.3, 0, "average pool,\nlinear", va="center", fontsize=8)
+    axes.set_xlim(-0.8, len(layers) + 1.3)
     axes.set_ylim(-2.4, 3.2)
-    modules = sum(isinstance(step.row, InceptionRow) for step in steps)
-    last = steps[-1]
+    modules = sum(isinstance(layer.row, InceptionRow) for layer in layers)
+    last = layers[-1]
     read = "an auxiliary classifier reads" if len(heads) == 1 else "auxiliary classifiers read"
     return _finish(
         figure,
@@ -416,19 +416,19 @@ def network_diagram(
     )
 
 
-def _draw_step(axes: "Axes", x: int, step: Step) -> None:
-    colour = {Convolution: INK, MaxPool: "white", InceptionRow: PLAIN}[type(step.row)]
-    height = 0.5 + 2.2 * (step.out_size / 112) ** 0.5
+def _draw_layer(axes: "Axes", x: int, layer: LayerShape) -> None:
+    colour = {Convolution: INK, MaxPool: "white", InceptionRow: PLAIN}[type(layer.row)]
+    height = 0.5 + 2.2 * (layer.out_size / 112) ** 0.5
     axes.add_patch(
         Rectangle(
             (x - 0.36, -height / 2), 0.72, height, facecolor=colour, edgecolor=INK, linewidth=1
         )
     )
-    light = isinstance(step.row, MaxPool)
+    light = isinstance(layer.row, MaxPool)
     axes.text(
         x,
         0,
-        step.row.name,
+        layer.row.name,
         rotation=90,
         ha="center",
         va="center",
@@ -438,7 +438,7 @@ def _draw_step(axes: "Axes", x: int, step: Step) -> None:
     axes.text(
         x,
         height / 2 + 0.1,
-        f"{step.out_size}²\n{step.out_channels} ch",
+        f"{layer.out_size}²\n{layer.out_channels} ch",
         ha="center",
         va="bottom",
         fontsize=7.5,
@@ -560,14 +560,14 @@ def channel_growth() -> Figure:
         'Channels after each of nine stacked modules'
     """
     figure, axes = _new_figure(2.7)
-    naive = cost.chain_naive().drop(index="all")["out_channels"]
-    steps = inception_steps()
-    reduced = [step.out_channels for step in steps]
+    naive = cost.stacked_naive_costs().drop(index="all")["out_channels"]
+    layers = inception_shapes()
+    reduced = [layer.out_channels for layer in layers]
     axes.plot(naive.index, naive, color=INK, marker="o", markerfacecolor="white")
     axes.plot(naive.index, reduced, color=PLAIN, marker="o")
-    axes.text(len(steps) - 0.8, naive.iloc[-1], f"naive\n{naive.iloc[-1]:,}", va="center")
-    axes.text(len(steps) - 0.8, reduced[-1], f"reduced\n{reduced[-1]:,}", va="center", color=PLAIN)
-    axes.set_xlim(-0.3, len(steps) + 0.4)
+    axes.text(len(layers) - 0.8, naive.iloc[-1], f"naive\n{naive.iloc[-1]:,}", va="center")
+    axes.text(len(layers) - 0.8, reduced[-1], f"reduced\n{reduced[-1]:,}", va="center", color=PLAIN)
+    axes.set_xlim(-0.3, len(layers) + 0.4)
     axes.set_ylim(0)
     axes.set_ylabel("channels")
     axes.set_xlabel("after module")
@@ -650,12 +650,12 @@ def break_even_dots() -> Figure:
         "The paper's 18 reductions"
     """
     figure, panels = _new_figure(3.2, columns=2, sharey=True)
-    steps = inception_steps()
+    layers = inception_shapes()
     closest = 0.0
     for axes, name in zip(panels, ("3x3", "5x5"), strict=True):
         colour = COLOURS[name]
-        for position, step in enumerate(steps):
-            chosen, even = _reduction_shares(step, name)
+        for position, layer in enumerate(layers):
+            chosen, even = _reduction_fractions(layer, name)
             closest = max(closest, chosen / even)
             axes.plot((chosen, even), (position, position), color=colour, linewidth=1, alpha=0.5)
             axes.plot(chosen, position, "o", color=colour, markersize=6)
@@ -663,30 +663,30 @@ def break_even_dots() -> Figure:
         axes.set_xlim(0, 1)
         axes.set_title(f"{LAYER_NAMES[name]} paths", loc="left", fontsize=10, color=colour)
         axes.set_xlabel("reduction / input channels")
-    chosen, even = _reduction_shares(steps[0], "5x5")
+    chosen, even = _reduction_fractions(layers[0], "5x5")
     panels[1].text(chosen + 0.03, 0.28, "chosen", fontsize=8.5, va="top")
     panels[1].text(even, 0.28, "break-even", fontsize=8.5, va="top", ha="center")
-    panels[0].set_yticks(range(len(steps)), [step.row.name for step in steps])
-    panels[0].set_ylim(len(steps) - 0.4, -0.6)
+    panels[0].set_yticks(range(len(layers)), [layer.row.name for layer in layers])
+    panels[0].set_ylim(len(layers) - 0.4, -0.6)
     return _finish(
         figure,
         (
-            f"The paper's {2 * len(steps)} reductions and their break-evens, as shares of the input "
+            f"The paper's {2 * len(layers)} reductions and their break-evens, as shares of the input "
             f"channels: the one that comes closest stands at {closest:.0%} of its break-even."
         ),
     )
 
 
-def _reduction_shares(step: Step, name: str) -> tuple[float, float]:
+def _reduction_fractions(layer: LayerShape, name: str) -> tuple[float, float]:
     """Width of a path's reduction, chosen and at break-even, over the input channels."""
-    widths, kernel_size = step.row.widths, int(name[0])
+    widths, kernel_size = layer.row.widths, int(name[0])
     reduce, out = {
         "3x3": (widths.c3x3_reduce, widths.c3x3),
         "5x5": (widths.c5x5_reduce, widths.c5x5),
     }[name]
     # r = k^2 c m / (c + k^2 m), see chapter 3.
     weights = kernel_size**2 * out
-    return reduce / step.in_channels, weights / (step.in_channels + weights)
+    return reduce / layer.in_channels, weights / (layer.in_channels + weights)
 
 
 def network_cost_bars() -> Figure:
@@ -741,13 +741,13 @@ def network_cost_bars() -> Figure:
 def _cost_parts() -> dict[str, dict[str, cost.Cost]]:
     """Row -> path -> cost for GoogLeNet; rows outside the modules have one part."""
     parts = {}
-    for step in walk(TABLE_1):
-        if isinstance(step.row, InceptionRow):
-            parts[step.row.name] = cost.inception_cost(
-                step.in_channels, step.row.widths, step.out_size
+    for layer in layer_shapes(TABLE_1):
+        if isinstance(layer.row, InceptionRow):
+            parts[layer.row.name] = cost.inception_cost(
+                layer.in_channels, layer.row.widths, layer.out_size
             )
-        elif isinstance(step.row, Convolution):
-            parts[step.row.name] = {"": cost.step_cost(step)}
+        elif isinstance(layer.row, Convolution):
+            parts[layer.row.name] = {"": cost.row_cost(layer)}
     parts["linear"] = {"": cost.network_cost()["linear"]}
     return parts
 
@@ -767,7 +767,7 @@ def printed_against_computed() -> Figure:
     """
     figure, axes = _new_figure(3.3)
     low, high = 0.9, 1.07
-    frame = cost.table_1()
+    frame = cost.compare_with_table_1()
     ratios = {
         "parameters": frame["printed parameters"].map(_printed_count) / frame["computed weights"],
         "operations": frame["printed operations"].map(_printed_count)
@@ -1149,7 +1149,7 @@ def row_lines(panels: dict[str, dict[str, dict[str, float]]], quantity: str) -> 
 
     Args:
         panels: title of a panel -> name of a line -> name of a row -> value, as
-            ``gradient_norms`` and ``signal_scale`` return it. The first line of a panel is
+            ``gradient_norms`` and ``activation_std`` return it. The first line of a panel is
             outlined, the second filled, others are plain.
         quantity: what is shown, the label of the vertical axis.
 

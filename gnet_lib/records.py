@@ -24,7 +24,7 @@ def read_record(name: str, folder: str | Path = "results") -> dict[str, Any]:
         folder: where to look first.
 
     Returns:
-        What the file holds; ``made_by`` says how it was made.
+        What the file holds; ``provenance`` says how it was made.
 
     Raises:
         FileNotFoundError: if it is not in the folder and this copy of the library does not
@@ -65,7 +65,7 @@ def repository_name() -> str:
     return PLACEHOLDER
 
 
-def made_by(record: dict[str, Any]) -> str:
+def provenance(record: dict[str, Any]) -> str:
     """Say in three lines how a record was made: command, date, machine, versions.
 
     Args:
@@ -77,7 +77,7 @@ def made_by(record: dict[str, Any]) -> str:
     Example:
         >>> machine = {"cpu": "Some CPU", "cores": 2, "threads": 1, "device": "cpu",
         ...            "python": "3.11.2", "torch": "2.14.1", "instructions": "AVX512"}
-        >>> print(made_by({"command": "python benchmarks/x.py", "date": "2026-11-24",
+        >>> print(provenance({"command": "python benchmarks/x.py", "date": "2026-11-24",
         ...                "machine": machine}))
         Recorded on 2026-11-24 with: python benchmarks/x.py
         Some CPU (AVX512), 2 cores; 1 thread a run; on cpu

@@ -37,7 +37,7 @@ from gnet_lib.checkpoint import (
     save_checkpoint,
 )
 from gnet_lib.cost import evaluation_mode
-from gnet_lib.data import ImageSet, batches
+from gnet_lib.data import ImageDataset, batches
 from gnet_lib.safeguards import (
     NonFiniteLossError,  # noqa: F401 (at home in safeguards, offered here)
     divide_further,
@@ -254,7 +254,7 @@ class Evaluation:
 
 def evaluate(
     model: nn.Module,
-    image_set: ImageSet,
+    image_set: ImageDataset,
     *,
     batch_size: int = 500,
     device: str | torch.device | None = None,
@@ -280,7 +280,7 @@ def evaluate(
         RuntimeError: when a GPU's memory does not suffice for a single image.
 
     Example:
-        >>> images = ImageSet(torch.zeros(3, 1, 28, 28), torch.tensor([0, 0, 1]))
+        >>> images = ImageDataset(torch.zeros(3, 1, 28, 28), torch.tensor([0, 0, 1]))
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
         >>> _ = nn.init.zeros_(model[1].weight), nn.init.zeros_(model[1].bias)
         >>> result = evaluate(model, images)  # equal logits: class 0 is the first
@@ -302,7 +302,7 @@ def evaluate(
 
 
 def _evaluate_in_batches(
-    model: nn.Module, image_set: ImageSet, batch_size: int, device: torch.device
+    model: nn.Module, image_set: ImageDataset, batch_size: int, device: torch.device
 ) -> Evaluation:
     loss_sum, correct = 0.0, 0
     with evaluation_mode(model), torch.no_grad():
@@ -453,8 +453,8 @@ class Run:
     """Everything that a training run is made of; the checkpoint stores what changes."""
 
     model: nn.Module
-    train: ImageSet
-    validation: ImageSet | None
+    train: ImageDataset
+    validation: ImageDataset | None
     settings: Settings
     augment: Augment | None
     device: torch.device
@@ -636,8 +636,8 @@ def _epoch_line(run: Run) -> str:
 
 def fit(
     model: nn.Module,
-    train: ImageSet,
-    validation: ImageSet | None = None,
+    train: ImageDataset,
+    validation: ImageDataset | None = None,
     *,
     epochs: int,
     batch_size: int = 128,
@@ -708,7 +708,7 @@ def fit(
 
     Example:
         >>> set_seed(0)
-        >>> images = ImageSet(torch.randn(8, 1, 28, 28), torch.arange(8))
+        >>> images = ImageDataset(torch.randn(8, 1, 28, 28), torch.arange(8))
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
         >>> history = fit(model, images, epochs=2, batch_size=4, device="cpu", progress=False)
         >>> [row["epoch"] for row in history.rows]
@@ -749,8 +749,8 @@ def fit(
 
 def start_run(
     model: nn.Module,
-    train: ImageSet,
-    validation: ImageSet | None,
+    train: ImageDataset,
+    validation: ImageDataset | None,
     settings: Settings,
     augment: Augment | None,
     device: torch.device,
@@ -845,11 +845,11 @@ def _check_number(name: str, value: Any) -> int | float:
     return kind(value)
 
 
-def _require_normalised(name: str, image_set: ImageSet) -> None:
-    if not isinstance(image_set, ImageSet):
+def _require_normalised(name: str, image_set: ImageDataset) -> None:
+    if not isinstance(image_set, ImageDataset):
         raise ValueError(
-            f"{name} must be an ImageSet, but it is a {type(image_set).__name__}; build one "
-            "with ImageSet(images, labels)"
+            f"{name} must be an ImageDataset, but it is a {type(image_set).__name__}; build one "
+            "with ImageDataset(images, labels)"
         )
     if not image_set.images.is_floating_point():
         raise ValueError(
@@ -858,7 +858,7 @@ def _require_normalised(name: str, image_set: ImageSet) -> None:
         )
 
 
-def _require_a_batch(train: ImageSet, batch_size: int) -> None:
+def _require_a_batch(train: ImageDataset, batch_size: int) -> None:
     if len(train) < batch_size:
         raise ValueError(
             f"train must hold at least one batch of {batch_size} images, but it holds "
@@ -866,7 +866,7 @@ def _require_a_batch(train: ImageSet, batch_size: int) -> None:
         )
 
 
-def _require_logits(name: str, model: nn.Module, image_set: ImageSet) -> None:
+def _require_logits(name: str, model: nn.Module, image_set: ImageDataset) -> None:
     """Ask the model about one image: it needs a logit for every label that there is."""
     with evaluation_mode(model), torch.no_grad():
         logits = main_logits(model(image_set.images[:1].to(_device_of(model))))

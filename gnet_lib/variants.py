@@ -11,7 +11,7 @@ from dataclasses import replace
 from torch import nn
 
 from gnet_lib.googlenet import GoogLeNet
-from gnet_lib.inception import Inception, conv_unit
+from gnet_lib.inception import Inception, conv_norm_act
 from gnet_lib.paper import TABLE_1, InceptionWidths, Row
 
 TORCHVISION_ROWS: tuple[Row, ...] = tuple(
@@ -53,7 +53,7 @@ class TorchvisionInception(Inception):
 
     def __init__(self, in_channels: int, widths: InceptionWidths, batch_norm: bool = False) -> None:
         super().__init__(in_channels, widths, batch_norm)
-        self.branches["5x5"].conv = conv_unit(
+        self.branches["5x5"].conv = conv_norm_act(
             widths.c5x5_reduce, widths.c5x5, 3, batch_norm=batch_norm
         )
 

@@ -18,7 +18,7 @@ from gnet_lib import (
     InceptionWidths,
     MiniGoogLeNet,
     NaiveInception,
-    chain_naive,
+    stacked_naive_costs,
     compare_branches,
     compare_modules,
     conv_cost,
@@ -27,8 +27,8 @@ from gnet_lib import (
     latency_ms,
     linear_cost,
     network_cost,
-    readable,
-    table_1,
+    format_table,
+    compare_with_table_1,
     torchinfo_cost,
     torchinfo_layers,
 )
@@ -311,7 +311,7 @@ def test_normalisations_and_activations_are_free():
 
 
 def test_chained_naive_modules():
-    frame = chain_naive()
+    frame = stacked_naive_costs()
     channels, weights, biases, work = 192, 0, 0, 0
     for name, _, size, w, _ in MODULES:
         assert frame.loc[name, "size"] == f"{size}x{size}"
@@ -333,7 +333,13 @@ def test_chained_naive_modules():
     assert frame["size"].tolist() == ["28x28"] * 2 + ["14x14"] * 5 + ["7x7"] * 2 + [""]
     assert frame.loc["all"].tolist() == ["", 192, channels, weights + biases, work]
     assert frame.loc["all"].tolist() == ["", 192, 4944, 92_456_592, 12_085_441_536]
-    assert readable(frame).loc["3a"].tolist() == ["28x28", "192", "416", "387,296", "303,464,448"]
+    assert format_table(frame).loc["3a"].tolist() == [
+        "28x28",
+        "192",
+        "416",
+        "387,296",
+        "303,464,448",
+    ]
 
 
 def test_compare_branches():
@@ -365,7 +371,7 @@ def test_compare_modules_gives_both_the_same_input():
 
 
 def test_table_1_stands_beside_the_printed_one():
-    frame = table_1()
+    frame = compare_with_table_1()
     printed = {name: row for name, row in PRINTED_ROWS.items() if row["params_printed"]}
     assert list(frame.index) == list(printed)
     assert frame["printed parameters"].tolist() == [
@@ -381,7 +387,10 @@ def test_readable():
     frame = pandas.DataFrame({
         "count": [1_234_567, 0], "share": [0.40123, 12345.6], "text": ["a", "b"],
     })  # fmt: skip
-    assert readable(frame).values.tolist() == [["1,234,567", "0.401", "a"], ["0", "12,346", "b"]]
+    assert format_table(frame).values.tolist() == [
+        ["1,234,567", "0.401", "a"],
+        ["0", "12,346", "b"],
+    ]
     assert frame.loc[0, "count"] == 1_234_567  # the table itself is left alone
 
 
@@ -394,11 +403,14 @@ def test_readable():
 ])  # fmt: skip
 def test_readable_values(value, expected):
     frame = pandas.DataFrame({"value": pandas.Series([value], dtype=object)})
-    assert readable(frame)["value"].tolist() == [expected]
+    assert format_table(frame)["value"].tolist() == [expected]
 
 
 def test_readable_columns_of_truths():
-    assert readable(pandas.DataFrame({"flag": [True, False]}))["flag"].tolist() == ["True", "False"]
+    assert format_table(pandas.DataFrame({"flag": [True, False]}))["flag"].tolist() == [
+        "True",
+        "False",
+    ]
 
 
 # --- torchinfo leaves no trace -----------------------------------------------------------
@@ -597,7 +609,7 @@ def test_a_naive_module_costs_the_same_whatever_the_widths_it_does_not_use():
 
 
 def test_numbers_out_of_a_table_are_taken_and_become_plain():
-    channels = chain_naive().loc["3a", "out_channels"]
+    channels = stacked_naive_costs().loc["3a", "out_channels"]
     frame = compare_modules()
     assert isinstance(frame["naive parameters"].iloc[0], np.int64)
     for found, expected in (

@@ -28,7 +28,7 @@ from gnet_lib import data
 from gnet_lib.data import (
     CLASS_NAMES,
     CorruptDataError,
-    ImageSet,
+    ImageDataset,
     batches,
     load_fashion_mnist,
     load_sample,
@@ -736,11 +736,11 @@ def test_sample_has_its_licence_and_nothing_else():
 # ------------------------------------------------------------------ image sets
 
 
-def small_set(count: int = 40) -> ImageSet:
+def small_set(count: int = 40) -> ImageDataset:
     """Images that all differ, with the labels 0 to 9 in turn."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (count, 1, 28, 28), generator=generator)
-    return ImageSet(images.to(torch.uint8), torch.arange(count) % 10)
+    return ImageDataset(images.to(torch.uint8), torch.arange(count) % 10)
 
 
 @pytest.mark.parametrize(
@@ -768,15 +768,15 @@ def small_set(count: int = 40) -> ImageSet:
 )
 def test_image_set_refuses(change, message, monkeypatch):
     parts = {"images": torch.zeros(4, 1, 28, 28), "labels": torch.zeros(4).long()}
-    ImageSet(**parts)  # is fine
+    ImageDataset(**parts)  # is fine
     if "meta" in message:  # the values of a meta tensor cannot be looked at
         monkeypatch.setattr(data, "_check_labels", lambda labels: None)
     with pytest.raises(ValueError, match=message):
-        ImageSet(**{**parts, **change})
+        ImageDataset(**{**parts, **change})
 
 
 def test_image_set_is_short_in_print():
-    assert repr(small_set()) == "ImageSet(40 images, torch.uint8, on cpu)"
+    assert repr(small_set()) == "ImageDataset(40 images, torch.uint8, on cpu)"
     assert len(small_set()) == 40
 
 
@@ -806,27 +806,27 @@ def test_normalising():
         whole.normalised(math.nan, 1)
 
 
-def test_take_is_balanced_random_and_repeatable():
+def test_stratified_subset_is_balanced_random_and_repeatable():
     whole = load_sample().train
-    some = whole.take(200)
+    some = whole.stratified_subset(200)
     assert some.labels.bincount().tolist() == [20] * 10
-    assert torch.equal(some.images, whole.take(200).images)
-    assert not torch.equal(some.images, whole.take(200, seed=1).images)
-    assert whole.take(13).labels.bincount().tolist() == [2, 2, 2] + [1] * 7
-    assert torch.equal(whole.take(3000).images, whole.images)  # the order is kept
+    assert torch.equal(some.images, whole.stratified_subset(200).images)
+    assert not torch.equal(some.images, whole.stratified_subset(200, seed=1).images)
+    assert whole.stratified_subset(13).labels.bincount().tolist() == [2, 2, 2] + [1] * 7
+    assert torch.equal(whole.stratified_subset(3000).images, whole.images)  # the order is kept
 
 
-def test_take_keeps_images_and_labels_together():
+def test_stratified_subset_keeps_images_and_labels_together():
     images = torch.zeros(40, 1, 28, 28, dtype=torch.uint8)
     images += torch.arange(40, dtype=torch.uint8)[:, None, None, None]
-    some = ImageSet(images, torch.arange(40) % 10).take(20)
+    some = ImageDataset(images, torch.arange(40) % 10).stratified_subset(20)
     assert torch.equal(some.images[:, 0, 0, 0] % 10, some.labels)
 
 
 def test_split_is_a_partition():
     images = torch.zeros(40, 1, 28, 28, dtype=torch.uint8)
     images += torch.arange(40, dtype=torch.uint8)[:, None, None, None]
-    whole = ImageSet(images, torch.arange(40) % 10)
+    whole = ImageDataset(images, torch.arange(40) % 10)
     rest, held_out = whole.split(10)
     assert held_out.labels.bincount().tolist() == [1] * 10
     numbers = torch.cat([rest.images, held_out.images])[:, 0, 0, 0]
@@ -836,21 +836,21 @@ def test_split_is_a_partition():
 
 
 @pytest.mark.parametrize("count", [0, -1, 41])
-def test_take_out_of_range(count):
+def test_stratified_subset_out_of_range(count):
     with pytest.raises(ValueError, match=f"count must be from 1 to 40; got {count}"):
-        small_set().take(count)
+        small_set().stratified_subset(count)
 
 
 def test_counts_that_do_not_fit():
     with pytest.raises(ValueError, match="count must be from 1 to 39; got 40"):
         small_set().split(40)
     with pytest.raises(ValueError, match="count must be a whole number; got 2.0"):
-        small_set().take(2.0)
-    lopsided = ImageSet(small_set().images, torch.zeros(40).long())
+        small_set().stratified_subset(2.0)
+    lopsided = ImageDataset(small_set().images, torch.zeros(40).long())
     with pytest.raises(
         ValueError, match=r"count=20 needs 2 images of each class, but class 1 \(Trouser\)"
     ):
-        lopsided.take(20)
+        lopsided.stratified_subset(20)
 
 
 # ------------------------------------------------- batches and augmentation

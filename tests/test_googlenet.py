@@ -24,7 +24,7 @@ from gnet_lib import (
 )
 from gnet_lib.googlenet import DEEP_ROWS, MINI_ROWS, AuxiliaryHead
 from gnet_lib.inception import LinearInception, NotesInception
-from gnet_lib.paper import TABLE_1, InceptionRow, walk
+from gnet_lib.paper import TABLE_1, InceptionRow, layer_shapes
 from test_inception import leaves_at_work, randomise_normalisation
 from test_paper import MODULES, PRINTED_ROWS
 from torch import nn
@@ -541,7 +541,9 @@ def test_mini_shapes(module, channels):
     }
     assert model(torch.zeros(2, 1, 28, 28)).shape == (2, 10)
     naive = module is NaiveInception
-    walked = {step.row.name: step.out_channels for step in walk(MINI_ROWS, 1, 28, naive=naive)}
+    walked = {
+        layer.row.name: layer.out_channels for layer in layer_shapes(MINI_ROWS, 1, 28, naive=naive)
+    }
     assert walked == {name: shape[1] for name, shape in shapes.items()}
 
 

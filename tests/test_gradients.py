@@ -18,7 +18,7 @@ from gnet_lib import (
     gradient_norms,
     initialise,
     joint_loss,
-    signal_scale,
+    activation_std,
 )
 from gnet_lib.googlenet import DEEP_ROWS
 from gnet_lib.gradients import INITIALISATIONS, fan_in
@@ -230,7 +230,7 @@ def test_heads_reach_the_rows_in_front_of_them_and_no_others(batch):
 def test_scale_is_numpys_standard_deviation_over_the_images(norm, batch):
     images, _ = batch
     model = deep(norm)
-    found = signal_scale(model, images)
+    found = activation_std(model, images)
     x, expected = images, {"images": images}
     with torch.no_grad():
         for name, row in copy.deepcopy(model).train().body.items():
@@ -244,11 +244,11 @@ def test_scale_is_numpys_standard_deviation_over_the_images(norm, batch):
 def test_what_all_images_share_is_no_signal(batch):
     images, _ = batch
     same = images[:1].expand(3, -1, -1, -1)
-    assert max(signal_scale(deep(), same).values()) == pytest.approx(0, abs=1e-7)
+    assert max(activation_std(deep(), same).values()) == pytest.approx(0, abs=1e-7)
     # Two images that differ by a hundredth: biases and all else they share must not count.
     near = torch.cat([images[:1], images[:1] + 0.01])
     model = initialise(deep().double(), "pytorch")
-    scales = signal_scale(model, near.double())
+    scales = activation_std(model, near.double())
     assert scales["images"] == pytest.approx(0.005, rel=1e-5)
     assert 0 < scales["5b"] < 1e-5
 
@@ -257,7 +257,7 @@ def test_what_all_images_share_is_no_signal(batch):
 def test_without_biases_twice_the_images_are_twice_the_signal(how, batch):
     images, _ = batch
     model = initialise(deep(), how)
-    once, twice = signal_scale(model, images), signal_scale(model, 2 * images)
+    once, twice = activation_std(model, images), activation_std(model, 2 * images)
     assert twice == pytest.approx({name: 2 * scale for name, scale in once.items()}, rel=1e-4)
 
 
@@ -266,8 +266,8 @@ def test_without_biases_twice_the_images_are_twice_the_signal(how, batch):
 LOOKS = pytest.mark.parametrize(
     "look",
     [lambda model, images, labels: gradient_norms(model, images, labels),
-     lambda model, images, labels: signal_scale(model, images)],
-    ids=["gradient_norms", "signal_scale"],
+     lambda model, images, labels: activation_std(model, images)],
+    ids=["gradient_norms", "activation_std"],
 )  # fmt: skip
 
 
@@ -334,7 +334,7 @@ def test_gradients_where_they_are_switched_off_or_frozen(batch):
 def test_any_of_the_librarys_modules_will_do(module, batch):
     model = MiniGoogLeNet(module=module)
     assert list(gradient_norms(model, *batch)) == ["conv1", "3a", "3b", "4a", "4b", "fc"]
-    assert list(signal_scale(model, batch[0])) == ["images", *model.body]
+    assert list(activation_std(model, batch[0])) == ["images", *model.body]
 
 
 # --- refusals ----------------------------------------------------------------------------
@@ -362,7 +362,7 @@ def test_one_image_does_not_differ(batch):
     with pytest.raises(
         ValueError, match="images must be at least two, to differ at all, but there is 1"
     ):
-        signal_scale(MiniGoogLeNet(), batch[0][:1])
+        activation_std(MiniGoogLeNet(), batch[0][:1])
 
 
 def test_a_bad_weight_of_the_heads(batch):

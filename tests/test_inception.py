@@ -11,7 +11,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from gnet_lib import Inception, InceptionWidths, NaiveInception, torchinfo_cost
-from gnet_lib.inception import FourPaths, LinearInception, NotesInception, concatenate, conv_unit
+from gnet_lib.inception import (
+    InceptionBase,
+    LinearInception,
+    NotesInception,
+    concatenate,
+    conv_norm_act,
+)
 from test_paper import MODULES
 from torch import nn
 
@@ -394,7 +400,7 @@ def test_the_input_is_left_as_it_was():
 
 
 def test_conv_unit_with_a_stride():
-    unit = conv_unit(2, 4, kernel_size=7, stride=2)
+    unit = conv_norm_act(2, 4, kernel_size=7, stride=2)
     x = torch.randn(1, 2, 9, 12)
     expected = F.relu(F.conv2d(x, unit.conv.weight, unit.conv.bias, stride=2, padding=3))
     torch.testing.assert_close(unit(x), expected)
@@ -409,7 +415,7 @@ def test_conv_unit_with_a_stride():
 def test_saved_weights_keep_their_names(kind, units):
     """A checkpoint of one version of the library is read by the next."""
     module = kind(IN_CHANNELS, SMALL)
-    assert isinstance(module, FourPaths)
+    assert isinstance(module, InceptionBase)
     expected = [f"branches.{unit}.conv.{end}" for unit in units for end in ("weight", "bias")]
     assert list(module.state_dict()) == expected
     assert list(module.branches) == ["1x1", "3x3", "5x5", "pool"]
@@ -481,7 +487,7 @@ def test_whole_numbers_in_a_batch_are_refused(kind):
 @pytest.mark.parametrize("side", [2, 4])
 def test_an_even_kernel_is_refused(side):
     with pytest.raises(ValueError, match=f"^kernel_size must be odd, .*, but it is {side}$"):
-        conv_unit(3, 4, side)
+        conv_norm_act(3, 4, side)
 
 
 @pytest.mark.parametrize("bad", [0, -1, 1.5, True, "3"], ids=repr)
@@ -490,7 +496,7 @@ def test_numbers_of_a_unit_are_checked(argument, bad):
     numbers = {"in_channels": 3, "out_channels": 4, "kernel_size": 3, "stride": 1} | {argument: bad}
     message = f"^{argument} must be a whole number of at least 1, but it is {re.escape(repr(bad))}$"
     with pytest.raises(ValueError, match=message):
-        conv_unit(**numbers)
+        conv_norm_act(**numbers)
 
 
 # --- concatenating ---------------------------------------------------------------------------

@@ -42,14 +42,14 @@ class Mutation:
     tests: tuple[str, str]
 
 
-FIVE = "conv=conv_unit(widths.c5x5_reduce, widths.c5x5, 5, batch_norm=batch_norm),"
+FIVE = "conv=conv_norm_act(widths.c5x5_reduce, widths.c5x5, 5, batch_norm=batch_norm),"
 POOL = "pool=nn.MaxPool2d(kernel_size=3, stride=1, padding=1),"
-PROJECT = "project=conv_unit(in_channels, widths.pool_proj, 1, batch_norm=batch_norm),"
-REDUCE_3 = "reduce=conv_unit(in_channels, widths.c3x3_reduce, 1, batch_norm=batch_norm),"
-REDUCE_5 = "reduce=conv_unit(in_channels, widths.c5x5_reduce, 1, batch_norm=batch_norm),"
-STEM_REDUCE = "reduce=conv_unit(step.in_channels, row.reduce, 1, batch_norm=batch_norm),"
+PROJECT = "project=conv_norm_act(in_channels, widths.pool_proj, 1, batch_norm=batch_norm),"
+REDUCE_3 = "reduce=conv_norm_act(in_channels, widths.c3x3_reduce, 1, batch_norm=batch_norm),"
+REDUCE_5 = "reduce=conv_norm_act(in_channels, widths.c5x5_reduce, 1, batch_norm=batch_norm),"
+STEM_REDUCE = "reduce=conv_norm_act(layer.in_channels, row.reduce, 1, batch_norm=batch_norm),"
 STEM_CONV = (
-    "return conv_unit(in_channels, row.out_channels, row.kernel_size, row.stride, batch_norm)"
+    "return conv_norm_act(in_channels, row.out_channels, row.kernel_size, row.stride, batch_norm)"
 )
 HEADS_ASKED = """\
             if self.training and name in self.heads:
@@ -80,7 +80,7 @@ MUTATIONS = [
         "5x5 as two 3x3", 3, "inception.py",
         FIVE,
         FIVE.replace(", 5,", ", 3,")
-        + "again=conv_unit(widths.c5x5, widths.c5x5, 3, batch_norm=batch_norm),",
+        + "again=conv_norm_act(widths.c5x5, widths.c5x5, 3, batch_norm=batch_norm),",
         (INCEPTION, "followed_by_a_relu"),
     ),
     Mutation(

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from gnet_lib import GoogLeNet, chain_naive, compare_modules, network_cost, paper
+from gnet_lib import GoogLeNet, stacked_naive_costs, compare_modules, network_cost, paper
 from gnet_lib.googlenet import MINI_ROWS
 from gnet_lib.paper import (
     NOTES_ROWS,
@@ -24,12 +24,12 @@ from gnet_lib.paper import (
     InceptionRow,
     InceptionWidths,
     MaxPool,
-    inception_steps,
+    inception_shapes,
     require_heads,
     require_positive_int,
     scale_rows,
     smallest_image_size,
-    walk,
+    layer_shapes,
 )
 from torch import nn
 
@@ -195,21 +195,21 @@ def test_notes_differ_in_exactly_two_things():
 
 @pytest.mark.parametrize("rows", [TABLE_1, NOTES_ROWS], ids=["paper", "notes"])
 def test_walk_gives_the_printed_sizes_and_channels(rows):
-    steps = list(walk(rows))
-    assert (steps[0].in_channels, steps[0].in_size) == (3, 224)
-    for step, name in zip(steps, WORKING_NAMES, strict=True):
+    layers = list(layer_shapes(rows))
+    assert (layers[0].in_channels, layers[0].in_size) == (3, 224)
+    for layer, name in zip(layers, WORKING_NAMES, strict=True):
         printed = PRINTED_ROWS[name]
-        assert step.row.name == name
-        assert (step.out_channels, step.out_size) == (
+        assert layer.row.name == name
+        assert (layer.out_channels, layer.out_size) == (
             int(printed["output_c"]),
             int(printed["output_h"]),
         )
-    for step, following in zip(steps, steps[1:]):
-        assert (step.out_channels, step.out_size) == (following.in_channels, following.in_size)
+    for layer, following in zip(layers, layers[1:]):
+        assert (layer.out_channels, layer.out_size) == (following.in_channels, following.in_size)
 
 
 def test_each_module_receives_what_the_row_above_puts_out():
-    received = {step.row.name: step.in_channels for step in walk(TABLE_1)}
+    received = {layer.row.name: layer.in_channels for layer in layer_shapes(TABLE_1)}
     for module in MODULES:
         assert received[module.name] == module.in_channels
 
@@ -219,27 +219,29 @@ def test_walk_of_naive_modules_adds_the_input_to_every_output():
     for module in MODULES:
         channels += module.widths.c1x1 + module.widths.c3x3 + module.widths.c5x5
         by_hand.append(channels)
-    steps = [step for step in walk(TABLE_1, naive=True) if isinstance(step.row, InceptionRow)]
-    assert [step.out_channels for step in steps] == by_hand
+    layers = [
+        layer for layer in layer_shapes(TABLE_1, naive=True) if isinstance(layer.row, InceptionRow)
+    ]
+    assert [layer.out_channels for layer in layers] == by_hand
     assert by_hand[-1] == 4944
 
 
 def test_inception_steps_are_the_printed_modules_at_their_places():
-    steps = inception_steps()
-    found = [(s.row.name, s.in_channels, s.in_size, s.row.widths, s.out_channels) for s in steps]
+    layers = inception_shapes()
+    found = [(s.row.name, s.in_channels, s.in_size, s.row.widths, s.out_channels) for s in layers]
     assert found == [tuple(module) for module in MODULES]
-    assert [step.out_size for step in steps] == [module.size for module in MODULES]
+    assert [layer.out_size for layer in layers] == [module.size for module in MODULES]
 
 
 def test_inception_steps_of_other_tables_sizes_and_kinds():
-    at_448 = inception_steps(TABLE_1, 448)
-    assert [step.in_size for step in at_448] == [2 * module.size for module in MODULES]
-    mini = inception_steps(MINI_ROWS, image_size=28)
-    assert [(step.row.name, step.in_channels, step.in_size) for step in mini] == [
+    at_448 = inception_shapes(TABLE_1, 448)
+    assert [layer.in_size for layer in at_448] == [2 * module.size for module in MODULES]
+    mini = inception_shapes(MINI_ROWS, image_size=28)
+    assert [(layer.row.name, layer.in_channels, layer.in_size) for layer in mini] == [
         ("3a", 32, 14), ("3b", 80, 14), ("4a", 120, 7), ("4b", 208, 7),
     ]  # fmt: skip
-    naive = inception_steps(naive=True)
-    assert [step.in_channels for step in naive[:3]] == [192, 416, 416 + 128 + 192 + 96]
+    naive = inception_shapes(naive=True)
+    assert [layer.in_channels for layer in naive[:3]] == [192, 416, 416 + 128 + 192 + 96]
     assert naive[-1].out_channels == 4944
 
 
@@ -251,9 +253,9 @@ def test_sizes_are_those_of_torch_for_every_image_size(rows):
         if image_size < smallest:
             assert len(sizes) < len(rows), image_size
         else:
-            assert [step.out_size for step in walk(rows, image_size=image_size)] == sizes, (
-                image_size
-            )
+            assert [
+                layer.out_size for layer in layer_shapes(rows, image_size=image_size)
+            ] == sizes, image_size
 
 
 @pytest.mark.parametrize("row", TABLE_1, ids=lambda row: row.name)
@@ -361,14 +363,14 @@ def test_walk_checks_its_numbers(argument):
     with pytest.raises(
         ValueError, match=f"^{argument} must be a whole number of at least 1, but it is 0$"
     ):
-        list(walk(TABLE_1, **{argument: 0}))
+        list(layer_shapes(TABLE_1, **{argument: 0}))
 
 
 def test_walk_refuses_an_image_that_vanishes():
     lost_at = NAMES[len(sizes_in_torch(TABLE_1, 30))]
     message = rf"image_size 30 is too small: a map of 1x1 reaches row '{lost_at}'.*\(at least 31\)$"
     with pytest.raises(ValueError, match=message):
-        list(walk(TABLE_1, image_size=30))
+        list(layer_shapes(TABLE_1, image_size=30))
 
 
 @pytest.mark.parametrize("value", [7, np.int64(7), np.uint8(7)], ids=repr)
@@ -390,12 +392,12 @@ def test_numbers_of_numpy_leave_no_trace():
     widths = InceptionWidths(*np.array([64, 96, 128, 16, 32, 32]))
     assert widths == WIDTHS["3a"]
     assert {type(width) for width in dataclasses.astuple(widths)} == {int}
-    first = next(walk(TABLE_1, np.int64(3), np.int64(224)))
+    first = next(layer_shapes(TABLE_1, np.int64(3), np.int64(224)))
     assert {type(number) for number in first[1:]} == {int}
 
 
 @pytest.mark.parametrize("call", [
-    lambda: list(walk(())), lambda: inception_steps(()), lambda: list(walk([])),
+    lambda: list(layer_shapes(())), lambda: inception_shapes(()), lambda: list(layer_shapes([])),
 ])  # fmt: skip
 def test_a_table_without_rows_is_refused(call):
     message = "^rows must hold at least one row, for instance TABLE_1, but it is empty$"
@@ -405,7 +407,7 @@ def test_a_table_without_rows_is_refused(call):
 
 ROW_X = InceptionRow("x", InceptionWidths(8, 8, 8, 8, 8, 8))
 TAKES_ROWS = [
-    lambda rows: list(walk(rows)), inception_steps, smallest_image_size, network_cost, compare_modules, chain_naive,
+    lambda rows: list(layer_shapes(rows)), inception_shapes, smallest_image_size, network_cost, compare_modules, stacked_naive_costs,
     lambda rows: scale_rows(rows, 2), lambda rows: GoogLeNet(rows=rows, aux=False), lambda rows: GoogLeNet(rows=rows),
     lambda rows: network_cost(rows, aux=True),
 ]  # fmt: skip
@@ -453,7 +455,7 @@ def test_no_module_disappears():
     (lambda: MaxPool("p", ceil_mode="no"), "^ceil_mode must be True or False, but it is 'no'$"),
     (lambda: InceptionRow(3, WIDTHS["3a"]), "^name must be a text without dots, .*, but it is 3$"),
     (lambda: InceptionRow("3a", (64, 96)), r"^widths must be InceptionWidths\(.*but it is \(64, 96\)$"),
-    (lambda: list(walk(TABLE_1, naive="no")), "^naive must be True or False, but it is 'no'$"),
+    (lambda: list(layer_shapes(TABLE_1, naive="no")), "^naive must be True or False, but it is 'no'$"),
     (lambda: network_cost(aux=1), "^aux must be True or False, but it is 1$"),
     (lambda: GoogLeNet(aux="no"), "^aux must be True or False, but it is 'no'$"),
 ])  # fmt: skip

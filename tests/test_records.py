@@ -6,7 +6,7 @@ from email.message import Message
 
 import pytest
 from gnet_lib import records
-from gnet_lib.records import made_by, read_record, repository_name
+from gnet_lib.records import provenance, read_record, repository_name
 
 
 @pytest.fixture
@@ -89,9 +89,9 @@ def test_both_forms_of_a_record_say_how_they_were_made():
             "machine": {**MACHINE, "device": "NVIDIA X"},
         },
     }  # fmt: skip
-    lines = made_by(old).splitlines()
+    lines = provenance(old).splitlines()
     assert lines[0] == "Recorded on 2026-01-02 with: python benchmarks/a.py"
     assert lines[1] == "Some CPU (AVX2), 4 cores; 2 threads a run; on cpu"
     assert lines[2] == "Python 3.12.1, torch 2.14.1"
-    assert made_by(new).splitlines()[0].endswith("with: python benchmarks/a.py --jobs 2")
-    assert "on NVIDIA X" in made_by(new)
+    assert provenance(new).splitlines()[0].endswith("with: python benchmarks/a.py --jobs 2")
+    assert "on NVIDIA X" in provenance(new)

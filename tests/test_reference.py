@@ -25,7 +25,7 @@ from conftest import BOOK, ROOT
 from gnet_book import public_path
 from gnet_lib import WIDTHS, AuxiliaryHead, GoogLeNet, Inception, NaiveInception
 from gnet_lib.googlenet import DEEP_ROWS
-from gnet_lib.inception import FourPaths
+from gnet_lib.inception import InceptionBase
 from pybtex.database import parse_file, parse_string
 from torch import nn
 from write_inventories import INVENTORIES, entries, inventory, read_entries
@@ -244,7 +244,7 @@ def test_docstring_says_everything(name):
             if each.__doc__ and (found := missing_in(each))
         }
     # What cannot be built by itself is shown by what is made of it.
-    assert "Example" in sections(value.__doc__) or value is gnet_lib.inception.FourPaths
+    assert "Example" in sections(value.__doc__) or value is gnet_lib.inception.InceptionBase
     assert all(
         doctest.DocTestParser().get_examples(text)
         for section, text in sections(value.__doc__).items()
@@ -343,7 +343,7 @@ INSTANCES = {
     "AuxiliaryHead": lambda: AuxiliaryHead(8, 5, 10),
     "NaiveInception": lambda: NaiveInception(3, WIDTHS["3a"]),
     "Inception": lambda: Inception(3, WIDTHS["3a"]),
-    "FourPaths": lambda: FourPaths(3, WIDTHS["3a"]),
+    "InceptionBase": lambda: InceptionBase(3, WIDTHS["3a"]),
 }
 
 
@@ -359,7 +359,7 @@ def attributes_held(instance: nn.Module) -> set[str]:
     own = set(vars(instance)) - set(vars(nn.Module())) | {
         name for name, _ in instance.named_children()
     }
-    return own | ({"concat_order"} if isinstance(instance, FourPaths) else set())
+    return own | ({"concat_order"} if isinstance(instance, InceptionBase) else set())
 
 
 @pytest.mark.parametrize("name", INSTANCES)

@@ -16,19 +16,19 @@ import recipe
 import record_all
 import side_by_side
 import torch
-import tried
+import ablations
 from conftest import BOOK, ROOT, parameters_of
 from gnet_lib import MiniGoogLeNet, evaluate, set_seed
-from gnet_lib.data import ImageSet
+from gnet_lib.data import ImageDataset
 from gnet_lib.records import read_record
 from torch import nn
 
-SCRIPTS = {"best": best, "recipe": recipe, "side_by_side": side_by_side, "tried": tried}
+SCRIPTS = {"best": best, "recipe": recipe, "side_by_side": side_by_side, "ablations": ablations}
 RUNS = {
     "best": best.RUNS,
     "recipe": recipe.RECIPES,
     "side_by_side": side_by_side.RUNS,
-    "tried": tried.RUNS,
+    "ablations": ablations.RUNS,
 }
 
 
@@ -67,7 +67,7 @@ def test_a_record_was_made_with_the_settings_of_its_script(name):
     for part, runs in (("results", RUNS[name]), ("short", SCRIPTS[name].SHORT)):
         assert {run: each["settings"] for run, each in file[part]["runs"].items()} == runs
     for settings in runs.values():
-        assert "seed" in settings or name == "tried" and "rounds" in settings
+        assert "seed" in settings or name == "ablations" and "rounds" in settings
 
 
 # --- the recipe --------------------------------------------------------------------------
@@ -122,29 +122,29 @@ def test_the_mean_with_the_mirror_image_is_that_of_the_probabilities():
     by_hand = (network(images).softmax(1) + network(images.flip(3)).softmax(1)) / 2
     assert torch.allclose(recipe.WithMirrored(network)(images).softmax(1), by_hand, atol=1e-6)
     labels = by_hand.argmax(1)
-    assert evaluate(recipe.WithMirrored(network), ImageSet(images, labels)).accuracy == 1
+    assert evaluate(recipe.WithMirrored(network), ImageDataset(images, labels)).accuracy == 1
 
 
 # --- what was tried ----------------------------------------------------------------------
 
 
 def test_a_trial_differs_from_the_baseline_in_one_setting_and_sees_no_test_image():
-    for name, change in tried.CHANGES.items():
+    for name, change in ablations.CHANGES.items():
         assert len(change) == (name != "baseline"), name
-    for name, run in recorded("tried")["results"]["runs"].items():
+    for name, run in recorded("ablations")["results"]["runs"].items():
         if name not in ("speed", "speed_compiled"):
-            assert run["result"]["validation_images"] == tried.HELD_OUT
+            assert run["result"]["validation_images"] == ablations.HELD_OUT
             assert 0.5 < run["result"]["validation_accuracy"] < 1
 
 
 def test_the_trials_network_is_the_recipes():
     """With the stem that the trials found; the other two stems change what they say."""
-    found = {**tried.BASELINE, "stem": "3x3, then pooling"}
-    trial, usual = tried.build_trial(found), recipe.build(recipe.USUAL)
+    found = {**ablations.BASELINE, "stem": "3x3, then pooling"}
+    trial, usual = ablations.build_trial(found), recipe.build(recipe.USUAL)
     images = torch.randn(2, 1, 28, 28)
     assert torch.equal(trial.eval()(images), usual.eval()(images))
     for stem, kernel, size in (("5x5, stride 2", 5, 14), ("3x3, stride 2", 3, 14)):
-        other = tried.build_trial({**tried.BASELINE, "stem": stem})
+        other = ablations.build_trial({**ablations.BASELINE, "stem": stem})
         assert other.body["conv1"].conv.kernel_size == (kernel, kernel)
         seen = []
         other.body["3a"].register_forward_hook(
@@ -212,14 +212,14 @@ def test_a_short_run_of_the_best_gives_the_recorded_figures(short_run):
 
 
 def test_a_short_run_of_the_trials_gives_the_recorded_figures(short_run):
-    now, then = short_run("tried")["runs"], recorded("tried")["short"]["runs"]
+    now, then = short_run("ablations")["runs"], recorded("ablations")["short"]["runs"]
     assert set(now) == set(then)
     for name in ("baseline", "images unchanged"):
         for figure, within in (("validation_accuracy", 0.12), ("train_loss", 0.12)):
             assert now[name]["result"][figure] == pytest.approx(
                 then[name]["result"][figure], abs=within
             )
-    assert set(now["speed"]["result"]) == set(tried.VARIANTS)
+    assert set(now["speed"]["result"]) == set(ablations.VARIANTS)
 
 
 # --- what the benchmarks share -----------------------------------------------------------

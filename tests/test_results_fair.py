@@ -15,7 +15,7 @@ import pytest
 import torch
 from conftest import BOOK
 from gnet_lib import fit
-from gnet_lib.data import ImageSet
+from gnet_lib.data import ImageDataset
 from gnet_lib.records import read_record
 
 GROUPS = {
@@ -168,7 +168,7 @@ def test_the_control_differs_in_its_reductions_alone(groups):
 def test_all_networks_see_the_same_batches():
     """With the same seed, whatever the network: image by image, mirrored or not."""
     torch.manual_seed(0)
-    images = ImageSet(torch.randn(40, 1, 28, 28), torch.arange(40) % 10)
+    images = ImageDataset(torch.randn(40, 1, 28, 28), torch.arange(40) % 10)
 
     def batches_seen(module: str) -> list[torch.Tensor]:
         seen = []
@@ -216,11 +216,11 @@ def test_each_network_got_the_rate_that_did_best_on_held_out_images(results):
 
 
 def test_held_out_images_are_not_trained_on(monkeypatch):
-    def numbered(first: int, count: int) -> ImageSet:
+    def numbered(first: int, count: int) -> ImageDataset:
         pixels = torch.arange(first, first + count, dtype=torch.float32).view(-1, 1, 1, 1)
-        return ImageSet(pixels.expand(-1, 1, 28, 28), torch.arange(count) % 10)
+        return ImageDataset(pixels.expand(-1, 1, 28, 28), torch.arange(count) % 10)
 
-    def numbers(image_set: ImageSet) -> set[float]:
+    def numbers(image_set: ImageDataset) -> set[float]:
         return set(image_set.images[:, 0, 0, 0].tolist())
 
     monkeypatch.setattr(

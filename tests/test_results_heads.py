@@ -68,24 +68,24 @@ def test_the_seed_decides_the_first_weights():
 
 
 def test_held_out_images_are_not_trained_on(monkeypatch):
-    from gnet_lib.data import ImageSet
+    from gnet_lib.data import ImageDataset
 
     numbered = torch.arange(6_000.0).view(-1, 1, 1, 1).expand(-1, 1, 28, 28)
-    whole = ImageSet(numbered, torch.arange(6_000) % 10)
+    whole = ImageDataset(numbered, torch.arange(6_000) % 10)
     monkeypatch.setattr(heads, "fashion_mnist", lambda: (whole, None))
     heads.image_sets.cache_clear()
     rest, held_out = heads.image_sets()
     heads.image_sets.cache_clear()
-    trained = set(rest.take(3_200).images[:, 0, 0, 0].tolist())
+    trained = set(rest.stratified_subset(3_200).images[:, 0, 0, 0].tolist())
     assert len(held_out) == heads.HELD_OUT == 2_000
     assert not trained & set(held_out.images[:, 0, 0, 0].tolist())
 
 
 def test_divergence_is_a_result(monkeypatch, tmp_path):
-    from gnet_lib.data import ImageSet
+    from gnet_lib.data import ImageDataset
 
     torch.manual_seed(0)
-    whole = ImageSet(1e3 * torch.randn(200, 1, 28, 28), torch.arange(200) % 10)
+    whole = ImageDataset(1e3 * torch.randn(200, 1, 28, 28), torch.arange(200) % 10)
     monkeypatch.setattr(heads, "image_sets", lambda: whole.split(70))
     monkeypatch.setattr(heads, "BATCH", 20)
     chosen = {

@@ -6,9 +6,9 @@ from test_paper import MODULES
 
 from gnet_lib import roofline
 from gnet_lib.inception import Inception, NaiveInception
-from gnet_lib.paper import InceptionWidths, inception_steps
+from gnet_lib.paper import InceptionWidths, inception_shapes
 
-STEPS = {step.row.name: step for step in inception_steps()}
+LAYERS = {layer.row.name: layer for layer in inception_shapes()}
 BOTH = pytest.mark.parametrize("module, naive", [(NaiveInception, True), (Inception, False)])
 
 
@@ -44,7 +44,7 @@ def test_bytes_of_a_convolution_by_hand():
 
 
 def test_intensity_of_3a_by_hand():
-    widths = STEPS["3a"].row.widths
+    widths = LAYERS["3a"].row.widths
     for naive, multiply_adds in ((True, 303_464_448), (False, 128_049_152)):
         moved = roofline.module_bytes(192, widths, 28, naive)
         assert roofline.module_intensity(192, widths, 28, naive) == 2 * multiply_adds / moved
@@ -65,26 +65,26 @@ def test_peak_by_hand(in_channels, widths, naive, channels):
 @BOTH
 def test_peak_is_what_is_alive_while_the_module_runs(module, naive):
     """Replay the module layer by layer and add up which maps still exist."""
-    step = STEPS["5a"]
-    pixels, widths = step.in_size**2, step.row.widths
+    layer = LAYERS["5a"]
+    pixels, widths = layer.in_size**2, layer.row.widths
     inside = {
         "1x1": [],
         "3x3": [widths.c3x3_reduce],
         "5x5": [widths.c5x5_reduce],
-        "pool": [step.in_channels],
+        "pool": [layer.in_channels],
     }
     ends = {"1x1": widths.c1x1, "3x3": widths.c3x3, "5x5": widths.c5x5}
-    ends["pool"] = step.in_channels if naive else widths.pool_proj
+    ends["pool"] = layer.in_channels if naive else widths.pool_proj
     finished, worst = 0, 0
     for path in module.concat_order:
         before = 0
         for channels in [*([] if naive else inside[path]), ends[path]]:
-            worst = max(worst, step.in_channels + finished + before + channels)
+            worst = max(worst, layer.in_channels + finished + before + channels)
             before = channels
         finished += ends[path]
-    worst = max(worst, step.in_channels + 2 * finished)
+    worst = max(worst, layer.in_channels + 2 * finished)
     assert (
-        roofline.peak_activation_bytes(step.in_channels, widths, step.in_size, naive)
+        roofline.peak_activation_bytes(layer.in_channels, widths, layer.in_size, naive)
         == 4 * pixels * worst
     )
 

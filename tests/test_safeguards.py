@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from gnet_lib import safeguards, training
-from gnet_lib.data import ImageSet, load_fashion_mnist
+from gnet_lib.data import ImageDataset, load_fashion_mnist
 from gnet_lib.googlenet import MiniGoogLeNet
 from gnet_lib.safeguards import at_chance_level, ran_out_of_memory
 from gnet_lib.training import NonFiniteLossError, evaluate
@@ -269,11 +269,11 @@ def chance_warnings(caught) -> list:
     return [each for each in caught if CHANCE in str(each.message)]
 
 
-def shuffled_labels(count: int = 1600) -> ImageSet:
+def shuffled_labels(count: int = 1600) -> ImageDataset:
     """Images with other images' labels: nothing is to be learnt from them."""
     train = easy_set(count)
     order = torch.randperm(count, generator=torch.Generator().manual_seed(1))
-    return ImageSet(train.images, train.labels[order])
+    return ImageDataset(train.images, train.labels[order])
 
 
 def test_labels_of_other_images_are_noticed(warned):
@@ -347,7 +347,7 @@ def test_an_auxiliary_answer_does_not_count(warned):
 
 def test_real_images_are_learnt_in_time(warned):
     data = load_fashion_mnist(download=False, quiet=True)
-    train = data.train.take(1600).normalised(*data.train.mean_and_std())
+    train = data.train.stratified_subset(1600).normalised(*data.train.mean_and_std())
     run(MiniGoogLeNet(), train, epochs=1)
     assert not chance_warnings(warned)
 
@@ -391,7 +391,7 @@ def test_an_untrained_network_counts_as_one_whatever_its_luck():
     """Without training, a third of all networks get more than the 11.8 % that three
     standard errors over independent images would allow."""
     data = load_fashion_mnist(download=False, quiet=True)
-    images = data.train.take(1000).normalised(*data.train.mean_and_std())
+    images = data.train.stratified_subset(1000).normalised(*data.train.mean_and_std())
     lucky = 0
     for seed in range(20):
         torch.manual_seed(seed)

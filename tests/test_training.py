@@ -26,7 +26,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from gnet_lib import training
-from gnet_lib.data import ImageSet
+from gnet_lib.data import ImageDataset
 from gnet_lib.training import (
     Evaluation,
     History,
@@ -494,21 +494,21 @@ def test_numpy_numbers_are_welcome(tmp_path):
 
 
 def test_bad_sets_are_refused():
-    bytes_set = ImageSet(torch.zeros(20, 1, 28, 28, dtype=torch.uint8), torch.arange(20) % 10)
+    bytes_set = ImageDataset(torch.zeros(20, 1, 28, 28, dtype=torch.uint8), torch.arange(20) % 10)
     with pytest.raises(ValueError, match=r"torch\.uint8; call train\.normalised\(mean, std\)"):
         run(tiny_model(), bytes_set)
     with pytest.raises(ValueError, match=r"torch\.uint8; call validation\.normalised"):
         run(tiny_model(), validation=bytes_set)
     with pytest.raises(ValueError, match=r"torch\.uint8; call image_set\.normalised"):
         evaluate(tiny_model(), bytes_set)
-    with pytest.raises(ValueError, match="train must be an ImageSet, but it is a list"):
+    with pytest.raises(ValueError, match="train must be an ImageDataset, but it is a list"):
         run(tiny_model(), [1, 2])
     with pytest.raises(ValueError, match="batch of 16 images, but it holds 15; .* at most 15"):
         run(tiny_model(), easy_set(15))
 
 
 def test_labels_without_a_logit_are_refused():
-    few = ImageSet(torch.zeros(20, 1, 28, 28), torch.arange(20) % 5)
+    few = ImageDataset(torch.zeros(20, 1, 28, 28), torch.arange(20) % 5)
     model = tiny_model(classes=5)
     with pytest.raises(ValueError, match="train .* from 0 to 4, .* 5 logits, .* the label 9;"):
         run(model)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from gnet_lib.data import ImageSet
+from gnet_lib.data import ImageDataset
 from gnet_lib.training import History, fit
 
 TIMES = ("seconds", "images_per_second")
@@ -27,13 +27,13 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-def easy_set(count: int = COUNT, seed: int = 0) -> ImageSet:
+def easy_set(count: int = COUNT, seed: int = 0) -> ImageDataset:
     """Class k lights the k-th of sixteen 7x7 squares, under noise."""
     generator = torch.Generator().manual_seed(seed)
     labels = torch.arange(count) % 10
     squares = F.one_hot(labels, 16).float().reshape(count, 1, 4, 4)
     images = squares.repeat_interleave(7, dim=2).repeat_interleave(7, dim=3)
-    return ImageSet(images + 0.5 * torch.randn(count, 1, 28, 28, generator=generator), labels)
+    return ImageDataset(images + 0.5 * torch.randn(count, 1, 28, 28, generator=generator), labels)
 
 
 def tiny_model(seed: int = 0, dropout: float = 0.2, classes: int = 10) -> nn.Sequential:
@@ -67,7 +67,7 @@ class Noise:
         return images + shift + 0.1 * torch.randn(images.shape, generator=generator)
 
 
-def run(model: nn.Module, train: ImageSet | None = None, **changes) -> History:
+def run(model: nn.Module, train: ImageDataset | None = None, **changes) -> History:
     """``fit`` with few images, silent, and in float32: the same on every machine."""
     arguments = {
         "epochs": 2, "batch_size": BATCH, "device": "cpu", "progress": False,

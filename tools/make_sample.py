@@ -21,7 +21,7 @@ from gnet_lib.data import (
     IMAGES_MAGIC,
     LABELS_MAGIC,
     SAMPLE_FOLDER,
-    ImageSet,
+    ImageDataset,
     load_fashion_mnist,
 )
 
@@ -29,23 +29,23 @@ TRAIN_PER_CLASS = 300
 TEST_PER_CLASS = 100
 
 
-def first_of_each_class(image_set: ImageSet, per_class: int) -> ImageSet:
+def first_of_each_class(image_set: ImageDataset, per_class: int) -> ImageDataset:
     """Return the first `per_class` images of each class, in their stored order."""
     is_class = torch.nn.functional.one_hot(image_set.labels, 10)  # (N, 10)
     seen_so_far = is_class.cumsum(dim=0)
     rank_in_class = (seen_so_far * is_class).sum(dim=1)  # 1 for a class's first
     is_chosen = rank_in_class <= per_class
-    return ImageSet(image_set.images[is_chosen], image_set.labels[is_chosen])
+    return ImageDataset(image_set.images[is_chosen], image_set.labels[is_chosen])
 
 
-def images_as_idx(image_set: ImageSet) -> bytes:
+def images_as_idx(image_set: ImageDataset) -> bytes:
     """Return the images in the IDX format."""
     count, _, height, width = image_set.images.shape
     header = struct.pack(">4I", IMAGES_MAGIC, count, height, width)
     return header + image_set.images.numpy().tobytes()
 
 
-def labels_as_idx(image_set: ImageSet) -> bytes:
+def labels_as_idx(image_set: ImageDataset) -> bytes:
     """Return the labels in the IDX format."""
     header = struct.pack(">2I", LABELS_MAGIC, len(image_set))
     return header + image_set.labels.to(torch.uint8).numpy().tobytes()

@@ -1,8 +1,8 @@
 """What was tried on the way to the recipe, and what of it did not help.
 
-    python benchmarks/tried.py --threads 2 --only speed speed_compiled   # about 5 minutes
-    python benchmarks/tried.py --jobs 2 --threads 1                      # the rest: 25 minutes
-    python benchmarks/tried.py --threads 1 --short                       # about 20 seconds
+    python benchmarks/ablations.py --threads 2 --only speed speed_compiled   # about 5 minutes
+    python benchmarks/ablations.py --jobs 2 --threads 1                      # the rest: 25 minutes
+    python benchmarks/ablations.py --threads 1 --short                       # about 20 seconds
 
 One thing is changed at a time. Every network learns from 20,000 images for three epochs
 and is measured on 10,000 others; all of them are training images. The test images take no
@@ -25,7 +25,7 @@ from statistics import median
 import torch
 from common import Result, fashion_mnist, parse, record, run_all
 from gnet_lib import GoogLeNet, set_seed
-from gnet_lib.data import ImageSet, batches
+from gnet_lib.data import ImageDataset, batches
 from gnet_lib.googlenet import MINI_ROWS
 from gnet_lib.paper import Convolution, Row, scale_rows
 from recipe import USUAL, description, precision, train
@@ -106,7 +106,7 @@ def try_settings(settings: Result, checkpoint: Path) -> Result:
     whole, _ = fashion_mnist()
     rest, held_out = whole.split(settings.get("held_out", HELD_OUT))
     model = build_trial(settings)
-    some = rest.take(settings["train_images"])
+    some = rest.stratified_subset(settings["train_images"])
     history = train(model, settings, some, held_out, checkpoint=checkpoint)
     last = history.rows[-1]
     return {
@@ -141,7 +141,7 @@ class Timed:
         self.optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
         self.model = torch.compile(model) if compiled else model
 
-    def rate(self, images_and_labels: ImageSet, batch_size: int) -> float:
+    def rate(self, images_and_labels: ImageDataset, batch_size: int) -> float:
         """Images per second of one pass through some images."""
         started = time.perf_counter()
         for images, labels in batches(images_and_labels, batch_size):
@@ -159,12 +159,12 @@ def measure_speed(settings: Result, names: tuple[str, ...], compiled: bool) -> R
     train_images, _ = fashion_mnist()
     batch_size = settings["batch_size"]
     timed = {name: Timed(**VARIANTS[name], compiled=compiled) for name in names}
-    first = train_images.take(batch_size)
+    first = train_images.stratified_subset(batch_size)
     # The first step prepares PyTorch for these shapes, and compiles.
     first_seconds = {
         name: batch_size / each.rate(first, batch_size) for name, each in timed.items()
     }
-    some = train_images.take(settings["steps"] * batch_size)
+    some = train_images.stratified_subset(settings["steps"] * batch_size)
     rates = {name: [] for name in names}
     for _ in range(settings["rounds"]):
         for name, each in timed.items():
@@ -193,9 +193,9 @@ def run_one(name: str, settings: Result, checkpoint: Path) -> Result:
 def main(arguments: list[str] | None = None) -> None:
     """Do the trials and write the file."""
     options = parse(__doc__.splitlines()[0], arguments)
-    runs, benchmark = (SHORT, "tried-short") if options.short else (RUNS, "tried")
+    runs, benchmark = (SHORT, "ablations-short") if options.short else (RUNS, "ablations")
     done = run_all(benchmark, runs, run_one, options.jobs, options.threads, options.only)
-    record("tried", {"runs": done}, options)
+    record("ablations", {"runs": done}, options)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,112 @@
+"""The checks of arguments, in one wording: the name, what is allowed, what came.
+
+Each returns the value as a plain Python one, so that numbers out of a table (numpy, pandas)
+are welcome, or raises a ``ValueError``. They stand at the library's public doors; what is
+behind a door relies on it.
+"""
+
+import math
+from collections.abc import Collection
+from numbers import Integral, Real
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def require_whole_number(
+    name: str, value: Any, at_least: int = 1, at_most: int | None = None
+) -> int:
+    """The value as an ``int`` from ``at_least`` to ``at_most``.
+
+    Raises:
+        ValueError: for anything else; True and False are no numbers here.
+    """
+    fits = (
+        isinstance(value, Integral)
+        and not isinstance(value, bool)
+        and at_least <= value
+        and (at_most is None or value <= at_most)
+    )
+    if not fits:
+        allowed = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
+        raise ValueError(f"{name} must be a whole number {allowed}, but it is {value!r}")
+    return int(value)
+
+
+def require_number(
+    name: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
+) -> float:
+    """The value as a ``float`` that is finite and within the bounds given.
+
+    Raises:
+        ValueError: for anything else; True and False are no numbers here.
+    """
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    fits = (
+        is_number
+        and math.isfinite(value)
+        and (above is None or value > above)
+        and (at_least is None or value >= at_least)
+        and (below is None or value < below)
+        and (at_most is None or value <= at_most)
+    )
+    if not fits:
+        bounds = {"above": above, "of at least": at_least, "below": below, "of at most": at_most}
+        allowed = " and ".join(
+            f"{words} {bound:g}" for words, bound in bounds.items() if bound is not None
+        )
+        raise ValueError(f"{name} must be a finite number {allowed}, but it is {value!r}")
+    return float(value)
+
+
+def require_bool(name: str, value: Any) -> bool:
+    """The value, which must be True or False.
+
+    Raises:
+        ValueError: for anything else, also for 0 and 1.
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, but it is {value!r}")
+    return value
+
+
+def require_choice(name: str, value: Any, allowed: Collection[str]) -> str:
+    """The value, which must be one of a few texts.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, but it is {value!r}")
+    return value
+
+
+def require_instance(name: str, value: Any, kind: type[T], wanted: str) -> T:
+    """The value, which must be of a kind.
+
+    Args:
+        name: of the argument.
+        value: what came.
+        kind: the class.
+        wanted: what it is called in the message, with the way to make one.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} must be {wanted}, but it is {shown(value)}")
+    return value
+
+
+def shown(value: Any) -> str:
+    """A value as an error shows it: short, and a class as a class."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    text = repr(value)
+    return text if len(text) <= 200 else f"of type {type(value).__name__}"
