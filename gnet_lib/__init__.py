@@ -1,7 +1,7 @@
 """gnet_lib: the small library behind the book on GoogLeNet (arXiv 1409.4842).
 
 One room a purpose: ``paper`` (the table), ``inception`` (the two modules), ``googlenet``
-(whole networks), ``variants`` (torchvision's network from our parts), ``cost`` (what they
+(whole networks), ``variants`` (the notes' and torchvision's network), ``cost`` (what they
 cost), ``roofline`` (theory against stopwatch), ``data`` (Fashion-MNIST), ``training``
 (fit and evaluate) with ``checkpoint`` (Ctrl-C and exact resume) and ``safeguards`` (what
 watches over a run), ``gradients`` (signal and gradient, row by row),
@@ -25,13 +25,13 @@ _ROOMS = {
         "PRINTED",
         "TABLE_1",
         "WIDTHS",
-        "inception_shapes",
         "scale_rows",
-        "layer_shapes",
     ),
-    "inception": ("Inception", "LinearInception", "NaiveInception"),
+    "design": ("Conv", "Design", "NAIVE", "Pool", "REDUCED"),
+    "shapes": ("inception_shapes", "layer_shapes"),
+    "inception": ("Inception", "InceptionBase", "LinearInception", "NaiveInception"),
     "googlenet": ("AuxiliaryHead", "GoogLeNet", "GoogLeNetOutputs", "MiniGoogLeNet"),
-    "variants": ("load_torchvision_weights", "torchvision_variant"),
+    "variants": ("load_torchvision_weights", "notes_variant", "torchvision_variant"),
     "cost": (
         "Cost",
         "compare_branches",
@@ -39,7 +39,6 @@ _ROOMS = {
         "stacked_naive_costs",
         "conv_cost",
         "inception_cost",
-        "latency_ms",
         "linear_cost",
         "network_cost",
         "format_table",
@@ -47,7 +46,8 @@ _ROOMS = {
         "torchinfo_cost",
         "torchinfo_layers",
     ),
-    "roofline": (
+    "timing": (
+        "latency_ms",
         "Machine",
         "measure_machine",
         "module_bytes",

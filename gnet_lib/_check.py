@@ -21,16 +21,12 @@ def require_whole_number(
     Raises:
         ValueError: for anything else; True and False are no numbers here.
     """
-    fits = (
-        isinstance(value, Integral)
-        and not isinstance(value, bool)
-        and at_least <= value
-        and (at_most is None or value <= at_most)
-    )
-    if not fits:
-        allowed = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
-        raise ValueError(f"{name} must be a whole number {allowed}, but it is {value!r}")
-    return int(value)
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        number = int(value)
+        if at_least <= number and (at_most is None or number <= at_most):
+            return number
+    allowed = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
+    raise ValueError(f"{name} must be a whole number {allowed}, but it is {shown(value)}")
 
 
 def require_number(
@@ -47,22 +43,22 @@ def require_number(
     Raises:
         ValueError: for anything else; True and False are no numbers here.
     """
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    fits = (
-        is_number
-        and math.isfinite(value)
-        and (above is None or value > above)
-        and (at_least is None or value >= at_least)
-        and (below is None or value < below)
-        and (at_most is None or value <= at_most)
-    )
-    if not fits:
-        bounds = {"above": above, "of at least": at_least, "below": below, "of at most": at_most}
-        allowed = " and ".join(
-            f"{words} {bound:g}" for words, bound in bounds.items() if bound is not None
+    if isinstance(value, Real) and not isinstance(value, bool):
+        number = float(value)
+        fits = (
+            math.isfinite(number)
+            and (above is None or number > above)
+            and (at_least is None or number >= at_least)
+            and (below is None or number < below)
+            and (at_most is None or number <= at_most)
         )
-        raise ValueError(f"{name} must be a finite number {allowed}, but it is {value!r}")
-    return float(value)
+        if fits:
+            return number
+    bounds = {"above": above, "of at least": at_least, "below": below, "of at most": at_most}
+    allowed = " and ".join(
+        f"{words} {bound:g}" for words, bound in bounds.items() if bound is not None
+    )
+    raise ValueError(f"{name} must be a finite number {allowed}, but it is {shown(value)}")
 
 
 def require_bool(name: str, value: Any) -> bool:
@@ -72,7 +68,7 @@ def require_bool(name: str, value: Any) -> bool:
         ValueError: for anything else, also for 0 and 1.
     """
     if not isinstance(value, bool):
-        raise ValueError(f"{name} must be True or False, but it is {value!r}")
+        raise ValueError(f"{name} must be True or False, but it is {shown(value)}")
     return value
 
 
@@ -83,7 +79,7 @@ def require_choice(name: str, value: Any, allowed: Collection[str]) -> str:
         ValueError: for anything else.
     """
     if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}, but it is {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, but it is {shown(value)}")
     return value
 
 
@@ -102,6 +98,32 @@ def require_instance(name: str, value: Any, kind: type[T], wanted: str) -> T:
     if not isinstance(value, kind):
         raise ValueError(f"{name} must be {wanted}, but it is {shown(value)}")
     return value
+
+
+def require_layer_name(name: str, value: Any) -> str:
+    """The value, which must be fit to name a layer: PyTorch puts dots between names.
+
+    Raises:
+        ValueError: for anything but a text without dots.
+    """
+    if not isinstance(value, str) or not value or "." in value:
+        raise ValueError(
+            f"{name} must be a text without dots, for instance 'conv1', but it is {shown(value)}"
+        )
+    return value
+
+
+def require_odd(name: str, value: Any) -> int:
+    """The value, which must be an odd whole number: half an even kernel is no padding.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if require_whole_number(name, value) % 2 == 0:
+        raise ValueError(
+            f"{name} must be odd, because half of it is the padding, but it is {shown(value)}"
+        )
+    return int(value)
 
 
 def shown(value: Any) -> str:

@@ -10,9 +10,6 @@ as two operations is twice as large.
 """
 
 import copy
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from numbers import Integral, Real
@@ -21,24 +18,27 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from gnet_lib._check import require_bool, require_whole_number
+from gnet_lib.design import NAIVE, REDUCED, Conv, Design, kernel_pair
 from gnet_lib.paper import (
-    PRINTED,
-    TABLE_1,
     AUX_AFTER,
     AUX_CHANNELS,
     AUX_UNITS,
+    PRINTED,
+    TABLE_1,
     Convolution,
     InceptionRow,
     InceptionWidths,
     Row,
-    LayerShape,
     aux_pooled_size,
-    inception_shapes,
-    require_bool,
-    require_heads,
-    require_positive_int,
     require_widths,
+)
+from gnet_lib.shapes import (
+    LayerShape,
+    inception_shapes,
     layer_shapes,
+    require_design,
+    require_heads,
 )
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a layer, a path or a network costs for one image.
+    """What a layer, a branch or a network costs for one image.
 
     Args:
         weights: weights of convolutions and linear layers.
@@ -83,7 +83,7 @@ def total(costs: dict[str, Cost]) -> Cost:
     """The sum of named costs.
 
     Args:
-        costs: name of a path, row or layer -> its cost.
+        costs: name of a branch, row or layer -> its cost.
 
     Returns:
         All of them together.
@@ -98,16 +98,22 @@ def total(costs: dict[str, Cost]) -> Cost:
 # --- by closed formula -------------------------------------------------------------------
 
 
-def conv_cost(in_channels: int, out_channels: int, kernel_size: int, output_size: int) -> Cost:
-    """Cost of a convolution with a square kernel and a bias.
+def conv_cost(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int | tuple[int, int],
+    output_size: int,
+) -> Cost:
+    """Cost of a convolution with a bias.
 
     Every one of ``output_size**2 * out_channels`` output values is a sum of
-    ``kernel_size**2 * in_channels`` products.
+    ``kernel_size**2 * in_channels`` products, or of ``height * width * in_channels`` where the
+    kernel is not a square.
 
     Args:
         in_channels: channels that come in.
         out_channels: channels that go out.
-        kernel_size: side of the kernel.
+        kernel_size: side of the kernel, or its (height, width).
         output_size: height and width of the output map in pixels.
 
     Returns:
@@ -120,11 +126,11 @@ def conv_cost(in_channels: int, out_channels: int, kernel_size: int, output_size
         >>> conv_cost(192, 128, kernel_size=3, output_size=28).multiply_adds
         173408256
     """
-    in_channels = require_positive_int("in_channels", in_channels)
-    out_channels = require_positive_int("out_channels", out_channels)
-    kernel_size = require_positive_int("kernel_size", kernel_size)
-    output_size = require_positive_int("output_size", output_size)
-    weights = kernel_size**2 * in_channels * out_channels
+    in_channels = require_whole_number("in_channels", in_channels)
+    out_channels = require_whole_number("out_channels", out_channels)
+    height, width = (require_whole_number("kernel_size", side) for side in kernel_pair(kernel_size))
+    output_size = require_whole_number("output_size", output_size)
+    weights = height * width * in_channels * out_channels
     pixels = output_size**2
     return Cost(weights, out_channels, weights * pixels, out_channels * pixels)
 
@@ -146,25 +152,25 @@ def linear_cost(in_features: int, out_features: int) -> Cost:
         >>> linear_cost(1024, 1000).parameters
         1025000
     """
-    in_features = require_positive_int("in_features", in_features)
-    out_features = require_positive_int("out_features", out_features)
+    in_features = require_whole_number("in_features", in_features)
+    out_features = require_whole_number("out_features", out_features)
     weights = in_features * out_features
     return Cost(weights, out_features, weights, out_features)
 
 
 def inception_cost(
-    in_channels: int, widths: InceptionWidths, size: int, naive: bool = False
+    in_channels: int, widths: InceptionWidths, size: int, design: Design = REDUCED
 ) -> dict[str, Cost]:
-    """Cost of one Inception module, path by path.
+    """Cost of one Inception module, branch by branch.
 
     Args:
         in_channels: channels of the module's input.
         widths: the module's widths.
         size: height and width of the map in pixels.
-        naive: whether to count the naive module instead of the reduced one.
+        design: which module to count, for instance ``NAIVE``.
 
     Returns:
-        Path name -> ``Cost``, in the order 1x1, 3x3, 5x5, pool.
+        Branch name -> ``Cost``, in the order of the design: 1x1, 3x3, 5x5, pool.
 
     Raises:
         ValueError: for a bad argument.
@@ -174,52 +180,51 @@ def inception_cost(
         >>> total(costs).parameters
         163696
     """
-    require_widths(widths)
-    size = require_positive_int("size", size)
+    size = require_whole_number("size", size)
     return {
-        path: sum((conv_cost(*convolution, size) for convolution in convolutions), Cost())
-        for path, convolutions in path_convolutions(in_channels, widths, naive).items()
+        branch: sum((conv_cost(*convolution, size) for convolution in convolutions), Cost())
+        for branch, convolutions in branch_convolutions(in_channels, widths, design).items()
     }
 
 
-def path_convolutions(
-    in_channels: int, widths: InceptionWidths, naive: bool = False
-) -> dict[str, list[tuple[int, int, int]]]:
-    """The convolutions of each path as (in_channels, out_channels, kernel_size), in order.
+def branch_convolutions(
+    in_channels: int, widths: InceptionWidths, design: Design = REDUCED
+) -> dict[str, list[tuple[int, int, int | tuple[int, int]]]]:
+    """The convolutions of each branch as (in_channels, out_channels, kernel_size), in order.
 
     Args:
         in_channels: channels of the module's input.
         widths: the module's widths.
-        naive: whether to list those of the naive module.
+        design: which module to list, for instance ``NAIVE``.
 
     Returns:
-        Path name -> its convolutions, from the input on.
+        Branch name -> its convolutions, from the input on.
+
+    Raises:
+        ValueError: for a bad argument.
 
     Example:
-        >>> path_convolutions(192, InceptionWidths(64, 96, 128, 16, 32, 32))["3x3"]
+        >>> branch_convolutions(192, InceptionWidths(64, 96, 128, 16, 32, 32))["3x3"]
         [(192, 96, 1), (96, 128, 3)]
     """
-    if naive:
-        return {
-            "1x1": [(in_channels, widths.c1x1, 1)],
-            "3x3": [(in_channels, widths.c3x3, 3)],
-            "5x5": [(in_channels, widths.c5x5, 5)],
-            "pool": [],
-        }
+    in_channels = require_whole_number("in_channels", in_channels)
+    layers = require_design(design).sized_layers(in_channels, require_widths(widths))
     return {
-        "1x1": [(in_channels, widths.c1x1, 1)],
-        "3x3": [(in_channels, widths.c3x3_reduce, 1), (widths.c3x3_reduce, widths.c3x3, 3)],
-        "5x5": [(in_channels, widths.c5x5_reduce, 1), (widths.c5x5_reduce, widths.c5x5, 5)],
-        "pool": [(in_channels, widths.pool_proj, 1)],
+        branch: [
+            (placed.in_channels, placed.out_channels, placed.layer.kernel_size)
+            for placed in placed_layers
+            if isinstance(placed.layer, Conv)
+        ]
+        for branch, placed_layers in layers.items()
     }
 
 
-def row_cost(layer: LayerShape, naive: bool = False) -> Cost:
+def row_cost(layer: LayerShape[Row], design: Design = REDUCED) -> Cost:
     """Cost of one row of a table at its place in the network.
 
     Args:
         layer: what ``layer_shapes`` or ``inception_shapes`` gave.
-        naive: whether a module is counted as the naive one.
+        design: the design as which a module is counted.
 
     Returns:
         The cost for one image; nothing for a pooling.
@@ -230,7 +235,7 @@ def row_cost(layer: LayerShape, naive: bool = False) -> Cost:
     """
     row = layer.row
     if isinstance(row, InceptionRow):
-        return total(inception_cost(layer.in_channels, row.widths, layer.out_size, naive))
+        return total(inception_cost(layer.in_channels, row.widths, layer.out_size, design))
     if not isinstance(row, Convolution):
         return Cost()
     if row.reduce is None:
@@ -247,20 +252,20 @@ def network_cost(
     in_channels: int = 3,
     num_classes: int = 1000,
     image_size: int = 224,
-    naive: bool = False,
+    design: Design = REDUCED,
     aux: bool = False,
 ) -> dict[str, Cost]:
     """Cost of a whole network without normalisation, row by row.
 
-    Only the table is counted, with this book's two modules. What a subclass of them changes
-    is not seen here; ``torchinfo_cost`` sees it.
+    Only the table and the design are counted. What a subclass changes besides them is not
+    seen here; ``torchinfo_cost`` sees it.
 
     Args:
         rows: the table of the network.
         in_channels: channels of the images.
         num_classes: number of classes.
         image_size: height and width of the images in pixels.
-        naive: whether the modules are naive.
+        design: the design of all modules, for instance ``NAIVE``.
         aux: whether to count the two auxiliary classifiers, which work in training only.
 
     Returns:
@@ -276,12 +281,12 @@ def network_cost(
         >>> total(network_cost(aux=True)).parameters
         13378280
     """
-    num_classes = require_positive_int("num_classes", num_classes)
+    num_classes = require_whole_number("num_classes", num_classes)
     require_bool("aux", aux)
     if aux:
         require_heads(rows, image_size)
-    layers = list(layer_shapes(rows, in_channels, image_size, naive))
-    costs = {layer.row.name: row_cost(layer, naive) for layer in layers}
+    layers = layer_shapes(rows, in_channels, image_size, design)
+    costs = {layer.row.name: row_cost(layer, design) for layer in layers}
     costs["linear"] = linear_cost(layers[-1].out_channels, num_classes)
     if aux:
         for layer in layers:
@@ -290,7 +295,7 @@ def network_cost(
     return costs
 
 
-def _head_cost(layer: LayerShape, num_classes: int) -> Cost:
+def _head_cost(layer: LayerShape[Row], num_classes: int) -> Cost:
     pooled = aux_pooled_size(layer.out_size)
     return (
         conv_cost(layer.out_channels, AUX_CHANNELS, 1, pooled)
@@ -388,7 +393,7 @@ def _require_input_size(input_size: tuple[int, ...]) -> tuple[int, ...]:
             f"but it is {input_size!r}"
         )
     return tuple(
-        require_positive_int(f"input_size[{position}]", value)
+        require_whole_number(f"input_size[{position}]", value)
         for position, value in enumerate(input_size)
     )
 
@@ -429,7 +434,7 @@ def _layer_row(info, seen: set[int]) -> dict:
     return row
 
 
-def _count_once(parameter: nn.Parameter | None, seen: set[int]) -> int:
+def _count_once(parameter: torch.Tensor | None, seen: set[int]) -> int:
     if parameter is None or id(parameter) in seen:
         return 0
     seen.add(id(parameter))
@@ -457,7 +462,7 @@ def torchinfo_cost(model: nn.Module, input_size: tuple[int, ...]) -> Cost:
     """
     columns = ["weights", "biases", "multiply_adds", "bias_additions"]
     sums = torchinfo_layers(model, input_size)[columns].sum()
-    return Cost(**{name: int(value) for name, value in sums.items()})
+    return Cost(*(int(sums[column]) for column in columns))
 
 
 # --- tables ------------------------------------------------------------------------------
@@ -474,9 +479,9 @@ def format_table(frame: "pandas.DataFrame") -> "pandas.DataFrame":
 
     Example:
         >>> import pandas
-        >>> format_table(pandas.DataFrame({"multiply-adds": [128049152], "share": [0.40123]}))
-          multiply-adds  share
-        0   128,049,152  0.401
+        >>> format_table(pandas.DataFrame({"multiply-adds": [128049152], "fraction": [0.40123]}))
+          multiply-adds fraction
+        0   128,049,152    0.401
     """
     return frame.map(_readable_value)
 
@@ -493,17 +498,23 @@ def _readable_value(value) -> str:
     return str(value)
 
 
-def compare_branches(in_channels: int, widths: InceptionWidths, size: int) -> "pandas.DataFrame":
-    """Naive beside reduced, path by path, with a last line for the module.
+def compare_branches(
+    in_channels: int,
+    widths: InceptionWidths,
+    size: int,
+    designs: tuple[Design, ...] = (NAIVE, REDUCED),
+) -> "pandas.DataFrame":
+    """Naive beside reduced, branch by branch, with a last line for the module.
 
     Args:
         in_channels: channels of the modules' input.
-        widths: the widths of both modules.
+        widths: the widths of all modules.
         size: height and width of the map in pixels.
+        designs: what to compare, each with a name of its own.
 
     Returns:
-        One row a path and one for the module; the columns are parameters (with biases) and
-        multiply-adds (of weights, one image) of both.
+        One row a branch and one for the module; the columns are parameters (with biases)
+        and multiply-adds (of weights, one image) of each design.
 
     Raises:
         ValueError: for a bad argument.
@@ -513,23 +524,25 @@ def compare_branches(in_channels: int, widths: InceptionWidths, size: int) -> "p
         >>> int(compare_branches(192, WIDTHS["3a"], 28).loc["module", "reduced multiply-adds"])
         128049152
     """
-    naive = inception_cost(in_channels, widths, size, naive=True)
-    reduced = inception_cost(in_channels, widths, size)
-    return _side_by_side(
-        {**naive, "module": total(naive)}, {**reduced, "module": total(reduced)}, "path"
-    )
+    costs = {design.name: inception_cost(in_channels, widths, size, design) for design in designs}
+    return _side_by_side(costs, index="branch", last="module")
 
 
-def compare_modules(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224) -> "pandas.DataFrame":
+def compare_modules(
+    rows: tuple[Row, ...] = TABLE_1,
+    image_size: int = 224,
+    designs: tuple[Design, ...] = (NAIVE, REDUCED),
+) -> "pandas.DataFrame":
     """Naive beside reduced for every module of a table, each with the *same* input.
 
-    Every naive module here receives the input that its reduced twin receives, so only
-    the module itself differs. ``stacked_naive_costs`` says what happens when naive modules are
+    Every module here receives the input that it has in the reduced network, so only the
+    module itself differs. ``stacked_naive_costs`` says what happens when naive modules are
     stacked. The last line is the sum.
 
     Args:
         rows: the table of the network.
         image_size: height and width of the image in pixels.
+        designs: what to compare, each with a name of its own.
 
     Returns:
         One row a module and one for all; the columns are those of ``compare_branches``.
@@ -543,27 +556,25 @@ def compare_modules(rows: tuple[Row, ...] = TABLE_1, image_size: int = 224) -> "
         (23723664, 5849136)
     """
     layers = inception_shapes(rows, image_size)
-    naive = {layer.row.name: row_cost(layer, naive=True) for layer in layers}
-    reduced = {layer.row.name: row_cost(layer) for layer in layers}
-    return _side_by_side(
-        {**naive, "all": total(naive)}, {**reduced, "all": total(reduced)}, "module"
-    )
+    costs = {
+        design.name: {layer.row.name: row_cost(layer, design) for layer in layers}
+        for design in designs
+    }
+    return _side_by_side(costs, index="module", last="all")
 
 
-def _side_by_side(
-    naive: dict[str, Cost], reduced: dict[str, Cost], index: str
-) -> "pandas.DataFrame":
+def _side_by_side(costs: dict[str, dict[str, Cost]], index: str, last: str) -> "pandas.DataFrame":
+    """Columns for each design, a row for each name, and the sums in a last row."""
     import pandas
 
-    frame = pandas.DataFrame(
-        {
-            "naive parameters": {name: cost.parameters for name, cost in naive.items()},
-            "reduced parameters": {name: cost.parameters for name, cost in reduced.items()},
-            "naive multiply-adds": {name: cost.multiply_adds for name, cost in naive.items()},
-            "reduced multiply-adds": {name: cost.multiply_adds for name, cost in reduced.items()},
-        }
-    )
-    return frame.rename_axis(index)
+    columns = {}
+    for counted in ("parameters", "multiply-adds"):
+        for design, parts in costs.items():
+            whole = {**parts, last: total(parts)}
+            columns[f"{design} {counted}"] = {
+                name: getattr(cost, counted.replace("-", "_")) for name, cost in whole.items()
+            }
+    return pandas.DataFrame(columns).rename_axis(index)
 
 
 def stacked_naive_costs(
@@ -589,8 +600,8 @@ def stacked_naive_costs(
     """
     import pandas
 
-    layers = inception_shapes(rows, image_size, naive=True)
-    costs = {layer.row.name: row_cost(layer, naive=True) for layer in layers}
+    layers = inception_shapes(rows, image_size, NAIVE)
+    costs = {layer.row.name: row_cost(layer, NAIVE) for layer in layers}
     frame = pandas.DataFrame(
         {
             "size": {layer.row.name: f"{layer.out_size}x{layer.out_size}" for layer in layers},
@@ -635,65 +646,3 @@ def compare_with_table_1() -> "pandas.DataFrame":
         }
     )
     return frame.rename_axis("row")
-
-
-# --- the stopwatch -----------------------------------------------------------------------
-
-
-@torch.inference_mode()
-def latency_ms(model: nn.Module, batch: torch.Tensor, repeats: int = 20) -> float:
-    """Time of one forward pass in evaluation mode, in milliseconds: the fastest of several.
-
-    The fastest pass is the one that other programs disturbed least. On a CPU one thread
-    computes, because several would also wait for each other. Two passes that are not
-    timed come first, since those also pay for memory and for choosing kernels. The
-    model's mode and the number of threads are restored.
-
-    Args:
-        model: the network.
-        batch: its input, on the same device as the model.
-        repeats: number of timed passes.
-
-    Returns:
-        Milliseconds of the fastest pass.
-
-    Raises:
-        ValueError: if ``repeats`` is not a whole number of at least 1.
-
-    Example:
-        >>> latency_ms(nn.Linear(4, 2), torch.zeros(1, 4), repeats=3) > 0
-        True
-    """
-    repeats = require_positive_int("repeats", repeats)
-    with one_thread(), evaluation_mode(model):
-        times = [_time_once(model, batch) for _ in range(repeats + 2)]
-    return 1000 * min(times[2:])
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let one thread compute for the length of a ``with`` block."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-@contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put a model in evaluation mode for the length of a ``with`` block."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-
-
-def _time_once(model: nn.Module, batch: torch.Tensor) -> float:
-    start = time.perf_counter()
-    model(batch).flatten()[0].item()  # .item() waits until a GPU has finished
-    return time.perf_counter() - start

@@ -2,18 +2,18 @@
 
 from collections import OrderedDict
 from dataclasses import replace
-from numbers import Real
-from typing import NamedTuple, Union
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from gnet_lib.inception import (
-    Inception,
-    NaiveInception,
-    NotesInception,
-    conv_norm_act,
-    require_maps,
+from gnet_lib._check import (
+    require_bool,
+    require_choice,
+    require_number,
+    require_whole_number,
+    shown,
 )
+from gnet_lib.inception import Inception, InceptionBase, conv_norm_act, require_maps
 from gnet_lib.paper import (
     AUX_AFTER,
     AUX_CHANNELS,
@@ -22,23 +22,16 @@ from gnet_lib.paper import (
     AUX_STRIDE,
     AUX_UNITS,
     DROPOUT,
-    NOTES_ROWS,
     TABLE_1,
     Convolution,
     InceptionRow,
     InceptionWidths,
     MaxPool,
     Row,
-    LayerShape,
     aux_pooled_size,
-    require_bool,
-    require_heads,
-    require_positive_int,
-    require_positive_number,
     scale_rows,
-    smallest_image_size,
-    layer_shapes,
 )
+from gnet_lib.shapes import LayerShape, layer_shapes, require_heads, smallest_image_size
 
 NORMS = ("lrn", "batch", "none")
 
@@ -130,15 +123,15 @@ class AuxiliaryHead(nn.Module):
         batch_norm: bool = False,
     ) -> None:
         super().__init__()
-        num_classes = require_positive_int("num_classes", num_classes)
+        num_classes = require_whole_number("num_classes", num_classes)
         _require_dropout(dropout)
-        size = require_positive_int("size", size)
+        size = require_whole_number("size", size)
         if size < AUX_POOL:
             raise ValueError(
                 f"size must be at least {AUX_POOL}, the side of the average pooling's window, "
                 f"but it is {size}"
             )
-        self.in_channels = require_positive_int("in_channels", in_channels)
+        self.in_channels = require_whole_number("in_channels", in_channels)
         self.size = size
         pooled = aux_pooled_size(size)  # 14 -> 4
         self.pool = nn.AvgPool2d(kernel_size=AUX_POOL, stride=AUX_STRIDE)
@@ -180,7 +173,7 @@ class GoogLeNet(nn.Module):
         aux: whether to build the two auxiliary classifiers. They answer in training only.
         norm: ``"lrn"`` (the paper's local response normalisation in the stem), ``"batch"``
             (batch normalisation behind every convolution, 2015's answer) or ``"none"``.
-        module: ``Inception`` or ``NaiveInception``, or a subclass of one of them.
+        module: ``Inception``, ``NaiveInception`` or another subclass of ``InceptionBase``.
         image_size: height and width of the images. Only the auxiliary classifiers depend
             on it; without them the network takes any image that is not too small.
         dropout: dropout in front of the last linear layer.
@@ -224,25 +217,24 @@ class GoogLeNet(nn.Module):
         *,
         aux: bool = True,
         norm: str = "lrn",
-        module: type[nn.Module] = Inception,
+        module: type[InceptionBase] = Inception,
         image_size: int = 224,
         dropout: float = DROPOUT,
         rows: tuple[Row, ...] = TABLE_1,
     ) -> None:
         super().__init__()
-        _require_choices(norm, module)
-        _require_dropout(dropout)
-        num_classes = require_positive_int("num_classes", num_classes)
-        self.in_channels = require_positive_int("in_channels", in_channels)
-        self.image_size = require_positive_int("image_size", image_size)
+        require_choice("norm", norm, NORMS)
+        _require_module(module)
+        dropout = _require_dropout(dropout)
+        num_classes = require_whole_number("num_classes", num_classes)
+        self.in_channels = require_whole_number("in_channels", in_channels)
+        self.image_size = require_whole_number("image_size", image_size)
         require_bool("aux", aux)
         if aux:
             require_heads(rows, image_size)
         self.smallest_image_size = smallest_image_size(rows)
         batch_norm = norm == "batch"
-        layers = list(
-            layer_shapes(rows, in_channels, image_size, naive=issubclass(module, NaiveInception))
-        )
+        layers = layer_shapes(rows, in_channels, image_size, module.design)
 
         self.body = nn.ModuleDict()
         for layer in layers:
@@ -256,7 +248,7 @@ class GoogLeNet(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(layers[-1].out_channels, num_classes)
 
-    def forward(self, images: Tensor) -> Union[Tensor, GoogLeNetOutputs]:
+    def forward(self, images: Tensor) -> Tensor | GoogLeNetOutputs:
         """Classify a batch of images.
 
         Args:
@@ -297,40 +289,6 @@ class GoogLeNet(nn.Module):
                 f"{height}x{width}; build the network with image_size={height} or aux=False"
             )
 
-    @classmethod
-    def from_notes(cls, in_channels: int = 1, num_classes: int = 10) -> "GoogLeNet":
-        """The network exactly as the notes build it, the lecture notes that this book grew from.
-
-        It differs from the paper's in five things: no 1x1 convolution in front of the
-        stem's 3x3 one, no normalisation, no dropout, no auxiliary classifiers, and the
-        paths of a module are concatenated in reverse. Its pooling is padded by 1 and
-        rounds down, which gives the same sizes at 224x224.
-
-        Args:
-            in_channels: channels of the images.
-            num_classes: number of classes.
-
-        Returns:
-            The network, with fresh weights.
-
-        Raises:
-            ValueError: for a bad argument.
-
-        Example:
-            >>> model = GoogLeNet.from_notes(num_classes=1000, in_channels=3)
-            >>> sum(parameter.numel() for parameter in model.parameters())
-            6994392
-        """
-        return cls(
-            in_channels,
-            num_classes,
-            aux=False,
-            norm="none",
-            module=NotesInception,
-            dropout=0.0,
-            rows=NOTES_ROWS,
-        )
-
 
 class MiniGoogLeNet(GoogLeNet):
     """A small GoogLeNet for 28x28 images, made of the same parts.
@@ -342,7 +300,7 @@ class MiniGoogLeNet(GoogLeNet):
     Args:
         in_channels: channels of the images.
         num_classes: number of classes.
-        module: ``Inception`` or ``NaiveInception``, or a subclass of one of them.
+        module: ``Inception``, ``NaiveInception`` or another subclass of ``InceptionBase``.
         dropout: dropout in front of the last linear layer.
         width: what every width is multiplied by; 2 gives about four times the parameters
             and the multiply-adds.
@@ -364,7 +322,7 @@ class MiniGoogLeNet(GoogLeNet):
         in_channels: int = 1,
         num_classes: int = 10,
         *,
-        module: type[nn.Module] = Inception,
+        module: type[InceptionBase] = Inception,
         dropout: float = 0.0,
         width: float = 1.0,
     ) -> None:
@@ -376,46 +334,24 @@ class MiniGoogLeNet(GoogLeNet):
             module=module,
             image_size=28,
             dropout=dropout,
-            rows=scale_rows(MINI_ROWS, require_positive_number("width", width)),
+            rows=scale_rows(MINI_ROWS, require_number("width", width, above=0)),
         )
 
-    @classmethod
-    def from_notes(cls, in_channels: int = 1, num_classes: int = 10) -> GoogLeNet:
-        """There is no such network: the notes describe the large one only.
 
-        Args:
-            in_channels: not used.
-            num_classes: not used.
-
-        Returns:
-            Nothing.
-
-        Raises:
-            ValueError: always.
-        """
+def _require_module(module: type[InceptionBase]) -> type[InceptionBase]:
+    if not (isinstance(module, type) and issubclass(module, InceptionBase)):
         raise ValueError(
-            "from_notes must be called as GoogLeNet.from_notes(), but it was called on "
-            f"{cls.__name__}: the notes describe no small network"
+            "module must be Inception or NaiveInception, or another subclass of InceptionBase, "
+            f"but it is {shown(module)}"
         )
+    return module
 
 
-def _require_choices(norm: str, module: type[nn.Module]) -> None:
-    if norm not in NORMS:
-        raise ValueError(f"norm must be one of {', '.join(NORMS)}, but it is {norm!r}")
-    if not (isinstance(module, type) and issubclass(module, (Inception, NaiveInception))):
-        raise ValueError(
-            "module must be Inception or NaiveInception, or a subclass of one of them, but it is "
-            f"{module!r}"
-        )
+def _require_dropout(dropout: float) -> float:
+    return require_number("dropout", dropout, at_least=0, below=1)
 
 
-def _require_dropout(dropout: float) -> None:
-    is_number = isinstance(dropout, Real) and not isinstance(dropout, bool)
-    if not (is_number and 0 <= dropout < 1):
-        raise ValueError(f"dropout must be at least 0 and below 1, but it is {dropout!r}")
-
-
-def _build_row(layer: LayerShape, module: type[nn.Module], batch_norm: bool) -> nn.Module:
+def _build_row(layer: LayerShape[Row], module: type[InceptionBase], batch_norm: bool) -> nn.Module:
     row = layer.row
     if isinstance(row, MaxPool):
         return nn.MaxPool2d(row.kernel_size, row.stride, row.padding, ceil_mode=row.ceil_mode)
@@ -441,7 +377,9 @@ def _local_response_norm() -> nn.LocalResponseNorm:
     return nn.LocalResponseNorm(size=5, alpha=1e-4, beta=0.75, k=1.0)
 
 
-def _build_heads(layers: list[LayerShape], num_classes: int, batch_norm: bool) -> nn.ModuleDict:
+def _build_heads(
+    layers: list[LayerShape[Row]], num_classes: int, batch_norm: bool
+) -> nn.ModuleDict:
     heads = nn.ModuleDict()
     for layer in layers:
         if layer.row.name in AUX_AFTER:

@@ -1,17 +1,22 @@
-"""The two Inception modules of the paper's Figure 2, built from the same six widths."""
+"""The Inception modules of the paper's Figure 2, built from their designs."""
 
 from collections import OrderedDict
 
 import torch
 from torch import Tensor, nn
 
-from gnet_lib.paper import (
-    BRANCHES,
-    InceptionWidths,
-    require_bool,
-    require_positive_int,
-    require_widths,
+from gnet_lib._check import require_bool, require_whole_number
+from gnet_lib.design import (
+    LINEAR,
+    NAIVE,
+    REDUCED,
+    Design,
+    PlacedLayer,
+    Pool,
+    kernel_pair,
+    require_odd_kernel,
 )
+from gnet_lib.paper import InceptionWidths, require_widths
 
 # Shapes: N images in the batch, C channels, H x W pixels.
 
@@ -38,9 +43,10 @@ def require_maps(x: Tensor, in_channels: int, name: str = "x") -> None:
 def conv_norm_act(
     in_channels: int,
     out_channels: int,
-    kernel_size: int,
+    kernel_size: int | tuple[int, int],
     stride: int = 1,
     batch_norm: bool = False,
+    relu: bool = True,
 ) -> nn.Sequential:
     """A convolution and the ReLU that follows every convolution of the paper (section 5).
 
@@ -51,9 +57,10 @@ def conv_norm_act(
     Args:
         in_channels: channels that come in.
         out_channels: channels that go out.
-        kernel_size: side of the square kernel; odd.
+        kernel_size: side of the square kernel, or its (height, width); odd.
         stride: step between neighbouring outputs.
         batch_norm: whether to normalise before the ReLU.
+        relu: False leaves the ReLU out; an ``nn.Identity`` stands in its place.
 
     Returns:
         The layers ``conv``, ``norm`` (with ``batch_norm``) and ``relu``. They turn
@@ -61,43 +68,36 @@ def conv_norm_act(
 
     Raises:
         ValueError: if a number is not a whole number of at least 1, the kernel is even, or
-            ``batch_norm`` is not True or False.
+            ``batch_norm`` or ``relu`` is not True or False.
 
     Example:
         >>> conv_norm_act(3, 8, kernel_size=3)(torch.zeros(1, 3, 5, 5)).shape
         torch.Size([1, 8, 5, 5])
     """
-    in_channels = require_positive_int("in_channels", in_channels)
-    out_channels = require_positive_int("out_channels", out_channels)
-    kernel_size = require_positive_int("kernel_size", kernel_size)
-    stride = require_positive_int("stride", stride)
+    require_odd_kernel(kernel_size)
     require_bool("batch_norm", batch_norm)
-    if kernel_size % 2 == 0:
-        raise ValueError(
-            "kernel_size must be odd, because padding of half an even kernel changes the "
-            f"map's size, but it is {kernel_size}"
-        )
+    height, width = kernel_pair(kernel_size)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     layers["conv"] = nn.Conv2d(
-        in_channels,
-        out_channels,
-        kernel_size,
-        stride=stride,
-        padding=kernel_size // 2,
+        require_whole_number("in_channels", in_channels),
+        require_whole_number("out_channels", out_channels),
+        (height, width),
+        stride=require_whole_number("stride", stride),
+        padding=(height // 2, width // 2),
         bias=not batch_norm,
     )
     if batch_norm:
         layers["norm"] = nn.BatchNorm2d(out_channels)
-    layers["relu"] = nn.ReLU(inplace=True)
+    layers["relu"] = nn.ReLU(inplace=True) if require_bool("relu", relu) else nn.Identity()
     return nn.Sequential(layers)
 
 
 def concatenate(outputs: list[Tensor]) -> Tensor:
-    """The paths' maps behind one another along the channels; the same numbers as ``torch.cat``.
+    """The branches' maps behind one another along the channels; the same as ``torch.cat``.
 
-    On the way back each path receives its share of the gradient, a slice of all channels.
+    On the way back each branch receives its part of the gradient, a slice of all channels.
     In channels-last memory such a slice lies in many small pieces, and the ReLU in front is
-    slow on it. So each share is first copied into one block, which changes no number:
+    slow on it. So each part is first copied into one block, which changes no number:
     training on a CPU becomes about a tenth faster.
 
     Args:
@@ -121,45 +121,77 @@ def in_one_block(gradient: Tensor) -> Tensor:
     return gradient.contiguous(memory_format=torch.channels_last)
 
 
-class InceptionBase(nn.Module):
-    """What both Inception modules share: one input, four paths, their outputs concatenated.
+def build_branch(layers: list[PlacedLayer[int]], batch_norm: bool) -> nn.Module:
+    """The layers of one branch; a branch of a single layer is that layer itself."""
+    built = OrderedDict((placed.layer.name, build_layer(placed, batch_norm)) for placed in layers)
+    return nn.Sequential(built) if len(built) > 1 else next(iter(built.values()))
 
-    ``NaiveInception`` and ``Inception`` build ``branches`` and say how many
-    ``out_channels`` come out. This class by itself has neither.
+
+def build_layer(placed: PlacedLayer[int], batch_norm: bool) -> nn.Module:
+    """One layer of a branch, which keeps the map's size."""
+    layer, in_channels, out_channels = placed
+    if isinstance(layer, Pool):
+        return nn.MaxPool2d(layer.kernel_size, stride=1, padding=layer.kernel_size // 2)
+    return conv_norm_act(
+        in_channels, out_channels, layer.kernel_size, batch_norm=batch_norm, relu=layer.relu
+    )
+
+
+class InceptionBase(nn.Module):
+    """An Inception module of any design: branches over one input, their outputs concatenated.
+
+    A subclass names its ``design`` and is complete. A design of your own is an entry like
+    those in ``gnet_lib.design``.
 
     Args:
         in_channels: channels of the input.
         widths: the module's widths.
+        batch_norm: whether every convolution is followed by batch normalisation.
 
     Attributes:
-        concat_order: names of the four paths in the order of concatenation.
+        design: what the module is built from.
+        branches: the branches by name. A branch of one layer is that layer; one of several
+            has them by their names.
+        concat_order: names of the branches in the order of concatenation.
         in_channels: channels that come in.
+        out_channels: channels that go out.
         widths: the module's widths.
 
+    Shape:
+        (N, in_channels, H, W) -> (N, out_channels, H, W)
+
     Raises:
-        ValueError: for a bad argument.
+        ValueError: for a bad argument, or an input of another shape.
 
     Example:
-        >>> InceptionBase.concat_order
-        ('1x1', '3x3', '5x5', 'pool')
+        >>> from gnet_lib.design import Conv
+        >>> class NoPooling(InceptionBase):
+        ...     design = REDUCED.variant("no pooling", {"pool": (Conv(1, "pool_proj"),)})
+        >>> NoPooling(192, InceptionWidths(64, 96, 128, 16, 32, 32)).out_channels
+        256
     """
 
-    concat_order = BRANCHES
+    design: Design = REDUCED
 
-    def __init__(self, in_channels: int, widths: InceptionWidths) -> None:
+    def __init__(self, in_channels: int, widths: InceptionWidths, batch_norm: bool = False) -> None:
         super().__init__()
-        self.in_channels = require_positive_int("in_channels", in_channels)
-        require_widths(widths)
-        self.widths = widths
+        self.in_channels = require_whole_number("in_channels", in_channels)
+        self.widths = require_widths(widths)
+        self.concat_order = self.design.concat_order
+        self.out_channels = self.design.out_channels(self.in_channels, widths)
+        layers = self.design.sized_layers(self.in_channels, widths)
+        self.branches = nn.ModuleDict(
+            {name: build_branch(layers[name], batch_norm) for name in layers}
+        )
 
     def forward(self, x: Tensor) -> Tensor:  # (N, in_channels, H, W)
-        """Send one batch through the four paths.
+        """Send one batch through the branches.
 
         Args:
             x: maps (N, in_channels, H, W).
 
         Returns:
-            Maps (N, out_channels, H, W), path by path in the order of ``concat_order``.
+            Maps (N, out_channels, H, W), branch by branch in the order of ``concat_order``.
 
         Raises:
             ValueError: if ``x`` is no tensor of that shape.
@@ -170,30 +202,15 @@ class InceptionBase(nn.Module):
 
 
 class NaiveInception(InceptionBase):
-    """The naive Inception module: four parallel paths over the same input, concatenated.
+    """The naive Inception module: four parallel branches over the same input, concatenated.
 
     It uses three of the six widths: the naive module has no 1x1 reductions and no
-    projection, so its pool path passes on all ``in_channels``.
-
-    Args:
-        in_channels: channels of the input.
-        widths: the module's widths; the reductions and ``pool_proj`` are not used.
-        batch_norm: whether every convolution is followed by batch normalisation.
-
-    Attributes:
-        branches: the four paths by name. ``branches["1x1"]``, ``["3x3"]`` and ``["5x5"]``
-            are what ``conv_norm_act`` makes, ``["pool"]`` is a max pooling.
-        concat_order: names of the four paths in the order of concatenation.
-        in_channels: channels that come in.
-        out_channels: channels that go out.
-        widths: the module's widths.
+    projection, so its pool branch passes on all ``in_channels``. Arguments and attributes
+    are those of ``InceptionBase``.
 
     Shape:
         (N, in_channels, H, W) -> (N, out_channels, H, W), where ``out_channels`` is
         ``c1x1 + c3x3 + c5x5 + in_channels``.
-
-    Raises:
-        ValueError: for a bad argument, or an input of another shape.
 
     Example:
         >>> module = NaiveInception(192, InceptionWidths(64, 96, 128, 16, 32, 32))
@@ -205,45 +222,20 @@ class NaiveInception(InceptionBase):
     Source: section 4, Figure 2(a).
     """
 
-    def __init__(self, in_channels: int, widths: InceptionWidths, batch_norm: bool = False) -> None:
-        super().__init__(in_channels, widths)
-        self.out_channels = widths.naive_out_channels(self.in_channels)
-        self.branches = nn.ModuleDict(
-            {
-                "1x1": conv_norm_act(in_channels, widths.c1x1, 1, batch_norm=batch_norm),
-                "3x3": conv_norm_act(in_channels, widths.c3x3, 3, batch_norm=batch_norm),
-                "5x5": conv_norm_act(in_channels, widths.c5x5, 5, batch_norm=batch_norm),
-                "pool": nn.MaxPool2d(kernel_size=3, stride=1, padding=1),
-            }
-        )
+    design = NAIVE
 
 
 class Inception(InceptionBase):
     """The Inception module with 1x1 reductions: the one GoogLeNet is made of.
 
     A 1x1 convolution stands in front of the 3x3 and of the 5x5 convolution, and one
-    behind the pooling. Each has a ReLU of its own ("dual-purpose", section 4).
-
-    Args:
-        in_channels: channels of the input.
-        widths: the module's six widths.
-        batch_norm: whether every convolution is followed by batch normalisation.
-
-    Attributes:
-        branches: the four paths by name. ``branches["1x1"]`` is what ``conv_norm_act`` makes;
-            ``["3x3"]`` and ``["5x5"]`` have two such parts, ``reduce`` and ``conv``;
-            ``["pool"]`` has a max pooling ``pool``, and ``project``, again of ``conv_norm_act``.
-        concat_order: names of the four paths in the order of concatenation.
-        in_channels: channels that come in.
-        out_channels: channels that go out.
-        widths: the module's widths.
+    behind the pooling. Each has a ReLU of its own ("dual-purpose", section 4). Arguments
+    and attributes are those of ``InceptionBase``: ``branches["3x3"]`` and ``["5x5"]`` have
+    the parts ``reduce`` and ``conv``, ``branches["pool"]`` has ``pool`` and ``project``.
 
     Shape:
         (N, in_channels, H, W) -> (N, out_channels, H, W), where ``out_channels`` is
         ``c1x1 + c3x3 + c5x5 + pool_proj``, whatever ``in_channels`` is.
-
-    Raises:
-        ValueError: for a bad argument, or an input of another shape.
 
     Example:
         >>> module = Inception(192, InceptionWidths(64, 96, 128, 16, 32, 32))
@@ -255,42 +247,7 @@ class Inception(InceptionBase):
     Source: section 4, Figure 2(b); widths in Table 1.
     """
 
-    def __init__(self, in_channels: int, widths: InceptionWidths, batch_norm: bool = False) -> None:
-        super().__init__(in_channels, widths)
-        self.out_channels = widths.out_channels
-        self.branches = nn.ModuleDict(
-            {
-                "1x1": conv_norm_act(in_channels, widths.c1x1, 1, batch_norm=batch_norm),
-                "3x3": nn.Sequential(
-                    OrderedDict(
-                        reduce=conv_norm_act(
-                            in_channels, widths.c3x3_reduce, 1, batch_norm=batch_norm
-                        ),
-                        conv=conv_norm_act(
-                            widths.c3x3_reduce, widths.c3x3, 3, batch_norm=batch_norm
-                        ),
-                    )
-                ),
-                "5x5": nn.Sequential(
-                    OrderedDict(
-                        reduce=conv_norm_act(
-                            in_channels, widths.c5x5_reduce, 1, batch_norm=batch_norm
-                        ),
-                        conv=conv_norm_act(
-                            widths.c5x5_reduce, widths.c5x5, 5, batch_norm=batch_norm
-                        ),
-                    )
-                ),
-                "pool": nn.Sequential(
-                    OrderedDict(
-                        pool=nn.MaxPool2d(kernel_size=3, stride=1, padding=1),
-                        project=conv_norm_act(
-                            in_channels, widths.pool_proj, 1, batch_norm=batch_norm
-                        ),
-                    )
-                ),
-            }
-        )
+    design = REDUCED
 
 
 class LinearInception(Inception):
@@ -298,18 +255,7 @@ class LinearInception(Inception):
 
     A 1x1 reduction makes a layer cheaper *and* adds a ReLU to the network. Without that
     ReLU only the first of the two is left, at the same parameters and multiply-adds. The
-    projection behind the pooling keeps its ReLU, because it ends a path.
-
-    Args:
-        in_channels: channels of the input.
-        widths: the module's six widths.
-        batch_norm: whether every convolution is followed by batch normalisation.
-
-    Shape:
-        (N, in_channels, H, W) -> (N, out_channels, H, W), as in ``Inception``.
-
-    Raises:
-        ValueError: for a bad argument, or an input of another shape.
+    projection behind the pooling keeps its ReLU, because it ends a branch.
 
     Example:
         >>> module = LinearInception(192, InceptionWidths(64, 96, 128, 16, 32, 32))
@@ -319,32 +265,4 @@ class LinearInception(Inception):
     Source: our own variation; in the paper every convolution has a ReLU (section 5).
     """
 
-    def __init__(self, in_channels: int, widths: InceptionWidths, batch_norm: bool = False) -> None:
-        super().__init__(in_channels, widths, batch_norm)
-        for name in ("3x3", "5x5"):
-            self.branches[name].reduce.relu = nn.Identity()
-
-
-class NotesInception(Inception):
-    """The same module with the paths concatenated in the notes' order: pool, 5x5, 3x3, 1x1.
-
-    The notes are the lecture notes that this book grew from. Any fixed order works, since
-    the next layer learns which channel is which.
-
-    Args:
-        in_channels: channels of the input.
-        widths: the module's six widths.
-        batch_norm: whether every convolution is followed by batch normalisation.
-
-    Shape:
-        (N, in_channels, H, W) -> (N, out_channels, H, W), as in ``Inception``.
-
-    Raises:
-        ValueError: for a bad argument, or an input of another shape.
-
-    Example:
-        >>> NotesInception.concat_order
-        ('pool', '5x5', '3x3', '1x1')
-    """
-
-    concat_order = tuple(reversed(BRANCHES))
+    design = LINEAR

@@ -8,35 +8,18 @@ beside the rows in ``PRINTED``, as text, and is never used to compute anything.
 """
 
 from dataclasses import astuple, dataclass, fields, replace
-from numbers import Integral, Real
-from typing import Iterator, NamedTuple, Union
+from typing import NamedTuple
+
+from gnet_lib._check import (
+    require_bool,
+    require_instance,
+    require_layer_name,
+    require_number,
+    require_odd,
+    require_whole_number,
+)
 
 BRANCHES = ("1x1", "3x3", "5x5", "pool")
-
-
-def require_positive_int(name: str, value: int) -> int:
-    """The value as a plain ``int``, also when it comes out of a table (numpy, pandas).
-
-    Raises:
-        ValueError: one that names the argument, unless it is a whole number of at least 1.
-    """
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, but it is {value!r}")
-    return int(value)
-
-
-def require_bool(name: str, value: bool) -> None:
-    """Raise a ``ValueError`` that names the argument, unless the value is True or False."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} must be True or False, but it is {value!r}")
-
-
-def require_positive_number(name: str, value: float) -> float:
-    """The value, or a ``ValueError`` that names the argument, unless it is finite and above 0."""
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not (is_number and 0 < value < float("inf")):
-        raise ValueError(f"{name} must be a finite number above 0, but it is {value!r}")
-    return value
 
 
 @dataclass(frozen=True)
@@ -44,11 +27,11 @@ class InceptionWidths:
     """The six numbers that describe one Inception module, named as in the paper's Table 1.
 
     Args:
-        c1x1: output channels of the 1x1 path.
+        c1x1: output channels of the 1x1 branch.
         c3x3_reduce: channels of the 1x1 convolution in front of the 3x3 one.
-        c3x3: output channels of the 3x3 path.
+        c3x3: output channels of the 3x3 branch.
         c5x5_reduce: channels of the 1x1 convolution in front of the 5x5 one.
-        c5x5: output channels of the 5x5 path.
+        c5x5: output channels of the 5x5 branch.
         pool_proj: channels of the 1x1 convolution behind the max pooling.
 
     Raises:
@@ -69,47 +52,25 @@ class InceptionWidths:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = require_positive_int(field.name, getattr(self, field.name))
+            value = require_whole_number(field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)  # the way to assign in a frozen class
 
     @property
     def out_channels(self) -> int:
-        """Channels that leave the reduced module, whose four paths stand side by side."""
+        """Channels that leave the paper's module, whose four branches stand side by side."""
         return self.c1x1 + self.c3x3 + self.c5x5 + self.pool_proj
 
-    def naive_out_channels(self, in_channels: int) -> int:
-        """Channels that leave the naive module: its pool path passes on every input channel.
 
-        Args:
-            in_channels: channels of the module's input.
-
-        Returns:
-            ``c1x1 + c3x3 + c5x5 + in_channels``.
-        """
-        return self.c1x1 + self.c3x3 + self.c5x5 + in_channels
+def require_widths(widths: InceptionWidths) -> InceptionWidths:
+    """The widths, or a ``ValueError`` unless they are ``InceptionWidths``."""
+    wanted = "InceptionWidths(c1x1, c3x3_reduce, c3x3, c5x5_reduce, c5x5, pool_proj)"
+    return require_instance("widths", widths, InceptionWidths, wanted)
 
 
-def require_widths(widths: InceptionWidths) -> None:
-    """Raise a ``ValueError`` unless ``widths`` are ``InceptionWidths``."""
-    if not isinstance(widths, InceptionWidths):
-        raise ValueError(
-            "widths must be InceptionWidths(c1x1, c3x3_reduce, c3x3, c5x5_reduce, c5x5, "
-            f"pool_proj), but it is {widths!r}"
-        )
-
-
-def _require_row_name(name: str) -> None:
-    # PyTorch names the layers of a network by the rows, with dots between them.
-    if not isinstance(name, str) or not name or "." in name:
-        raise ValueError(
-            f"name must be a text without dots, for instance 'conv1', but it is {name!r}"
-        )
-
-
-def _keep_positive_int(row: "Row", *names: str) -> None:
+def _keep_whole_numbers(row: "Row", *names: str) -> None:
     """Refuse these fields of a row unless they are whole numbers; keep them as plain ones."""
     for name in names:
-        value = require_positive_int(name, getattr(row, name))
+        value = require_whole_number(name, getattr(row, name))
         object.__setattr__(row, name, value)  # the way to assign in a frozen class
 
 
@@ -140,12 +101,11 @@ class Convolution:
     reduce: int | None = None
 
     def __post_init__(self) -> None:
-        _require_row_name(self.name)
-        _keep_positive_int(self, "kernel_size", "stride", "out_channels")
+        require_layer_name("name", self.name)
+        _keep_whole_numbers(self, "kernel_size", "stride", "out_channels")
         if self.reduce is not None:
-            _keep_positive_int(self, "reduce")
-        if self.kernel_size % 2 == 0:
-            raise ValueError(f"kernel_size must be odd, but it is {self.kernel_size}")
+            _keep_whole_numbers(self, "reduce")
+        require_odd("kernel_size", self.kernel_size)
 
     def output_size(self, size: int) -> int:
         """Side of the map that goes out.
@@ -191,16 +151,13 @@ class MaxPool:
     ceil_mode: bool = True
 
     def __post_init__(self) -> None:
-        _require_row_name(self.name)
-        _keep_positive_int(self, "kernel_size", "stride")
+        require_layer_name("name", self.name)
+        _keep_whole_numbers(self, "kernel_size", "stride")
         require_bool("ceil_mode", self.ceil_mode)
-        is_whole = isinstance(self.padding, Integral) and not isinstance(self.padding, bool)
-        if not is_whole or not 0 <= self.padding <= self.kernel_size // 2:
-            raise ValueError(
-                f"padding must be a whole number from 0 to {self.kernel_size // 2}, half the "
-                f"window, but it is {self.padding!r}"
-            )
-        object.__setattr__(self, "padding", int(self.padding))
+        padding = require_whole_number(
+            "padding", self.padding, at_least=0, at_most=self.kernel_size // 2
+        )
+        object.__setattr__(self, "padding", padding)
 
     def output_size(self, size: int) -> int:
         """Side of the map that goes out.
@@ -238,7 +195,7 @@ class InceptionRow:
     widths: InceptionWidths
 
     def __post_init__(self) -> None:
-        _require_row_name(self.name)
+        require_layer_name("name", self.name)
         require_widths(self.widths)
 
     def output_size(self, size: int) -> int:
@@ -253,7 +210,7 @@ class InceptionRow:
         return size
 
 
-Row = Union[Convolution, MaxPool, InceptionRow]
+Row = Convolution | MaxPool | InceptionRow
 
 TAKEN_NAMES = ("linear", "all", "norm_pool1", "norm_conv2")
 """Names that tables of costs and networks give to what stands beside the rows."""
@@ -313,7 +270,7 @@ AUX_AFTER = ("4a", "4d")
 """The modules whose outputs feed the two auxiliary classifiers (section 5)."""
 
 AUX_CHANNELS, AUX_UNITS, AUX_DROPOUT, AUX_WEIGHT = 128, 1024, 0.7, 0.3
-"""1x1 convolutions, hidden units, dropout and loss weight of an auxiliary classifier (section 5)."""
+"""1x1 convolutions, hidden units, dropout and loss weight of a head (section 5)."""
 
 AUX_POOL, AUX_STRIDE = 5, 3
 """Side of the window of an auxiliary classifier's average pooling, and its stride (section 5)."""
@@ -381,21 +338,6 @@ PRINTED: dict[str, Printed] = {
 """The printed columns of Table 1, quoted as printed."""
 
 
-def _as_in_the_notes(row: Row) -> Row:
-    if isinstance(row, Convolution):
-        return replace(row, reduce=None)
-    if isinstance(row, MaxPool):
-        return replace(row, padding=1, ceil_mode=False)
-    return row
-
-
-NOTES_ROWS: tuple[Row, ...] = tuple(_as_in_the_notes(row) for row in TABLE_1)
-"""The rows as the notes build them, the lecture notes that this book grew from.
-
-They have no 1x1 convolution in the stem, and their pooling is padded.
-"""
-
-
 def scale_rows(rows: tuple[Row, ...], factor: float) -> tuple[Row, ...]:
     """The same rows with every width multiplied, for a narrower or a wider network.
 
@@ -416,7 +358,7 @@ def scale_rows(rows: tuple[Row, ...], factor: float) -> tuple[Row, ...]:
         >>> [row.out_channels for row in scale_rows(TABLE_1, 1 / 4) if row.name == "conv1"]
         [16]
     """
-    factor = require_positive_number("factor", factor)
+    factor = require_number("factor", factor, above=0)
     require_rows(rows)
 
     def scaled(width: int) -> int:
@@ -431,157 +373,3 @@ def scale_rows(rows: tuple[Row, ...], factor: float) -> tuple[Row, ...]:
         return row
 
     return tuple(scaled_row(row) for row in rows)
-
-
-class LayerShape(NamedTuple):
-    """One row at its place in a network: what goes in and what comes out.
-
-    Args:
-        row: the row of the table.
-        in_channels: channels that come in.
-        in_size: side of the map that comes in, in pixels.
-        out_channels: channels that go out.
-        out_size: side of the map that goes out, in pixels.
-
-    Example:
-        >>> layer = next(layer_shapes(TABLE_1))
-        >>> layer.in_channels, layer.in_size, layer.out_channels, layer.out_size
-        (3, 224, 64, 112)
-    """
-
-    row: Row
-    in_channels: int
-    in_size: int
-    out_channels: int
-    out_size: int
-
-
-def layer_shapes(
-    rows: tuple[Row, ...], in_channels: int = 3, image_size: int = 224, naive: bool = False
-) -> Iterator[LayerShape]:
-    """Go through the rows and work out the channels and map sizes between them.
-
-    Args:
-        rows: for instance ``TABLE_1``.
-        in_channels: channels of the image.
-        image_size: height and width of the image in pixels.
-        naive: whether the modules are naive, so that their pool path widens every one.
-
-    Yields:
-        One ``LayerShape`` a row.
-
-    Raises:
-        ValueError: if there are no rows, if two have one name or one is of another kind, or
-            if the image is too small to leave at least one pixel after every row.
-
-    Example:
-        >>> [(layer.row.name, layer.out_channels, layer.out_size) for layer in layer_shapes(TABLE_1)][-1]
-        ('5b', 1024, 7)
-    """
-    in_channels = require_positive_int("in_channels", in_channels)
-    image_size = require_positive_int("image_size", image_size)
-    require_bool("naive", naive)
-    require_rows(rows)
-    if not rows:
-        raise ValueError("rows must hold at least one row, for instance TABLE_1, but it is empty")
-    channels, size = in_channels, image_size
-    for row in rows:
-        out_size = row.output_size(size)
-        if out_size < 1:
-            raise ValueError(
-                f"image_size {image_size} is too small: a map of {size}x{size} reaches row "
-                f"{row.name!r}, which leaves nothing of it; use a larger image_size "
-                f"(at least {smallest_image_size(rows)})"
-            )
-        out_channels = _out_channels(row, channels, naive)
-        yield LayerShape(row, channels, size, out_channels, out_size)
-        channels, size = out_channels, out_size
-
-
-def inception_shapes(
-    rows: tuple[Row, ...] = TABLE_1, image_size: int = 224, naive: bool = False
-) -> list[LayerShape]:
-    """The Inception modules of a table at their places.
-
-    Args:
-        rows: the table of the network.
-        image_size: height and width of the image in pixels.
-        naive: whether the modules are naive, so that their pool path widens every one.
-
-    Returns:
-        One ``LayerShape`` a module, in the order of the table.
-
-    Raises:
-        ValueError: as ``layer_shapes`` does.
-
-    Example:
-        >>> [(layer.row.name, layer.in_channels) for layer in inception_shapes()][:3]
-        [('3a', 192), ('3b', 256), ('4a', 480)]
-    """
-    layers = layer_shapes(rows, image_size=image_size, naive=naive)
-    return [layer for layer in layers if isinstance(layer.row, InceptionRow)]
-
-
-def _out_channels(row: Row, in_channels: int, naive: bool) -> int:
-    if isinstance(row, MaxPool):
-        return in_channels
-    if isinstance(row, Convolution):
-        return row.out_channels
-    return row.widths.naive_out_channels(in_channels) if naive else row.widths.out_channels
-
-
-def smallest_image_size(rows: tuple[Row, ...], upto: str | None = None, at_least: int = 1) -> int:
-    """The smallest square image of which ``at_least`` pixels a side are left after row ``upto``.
-
-    Args:
-        rows: the table of the network.
-        upto: name of the row to look behind; None is the last one.
-        at_least: pixels a side that must be left there.
-
-    Returns:
-        Pixels a side.
-
-    Raises:
-        ValueError: if no row is called ``upto``, or for rows that ``layer_shapes`` refuses.
-
-    Example:
-        >>> smallest_image_size(TABLE_1)
-        31
-    """
-    require_rows(rows)
-    names = [row.name for row in rows]
-    if upto is not None and upto not in names:
-        raise ValueError(f"upto must be one of {', '.join(names)}, but it is {upto!r}")
-    last = len(rows) if upto is None else names.index(upto) + 1
-    image_size = 1
-    while _size_after(rows[:last], image_size) < at_least:
-        image_size += 1
-    return image_size
-
-
-def _size_after(rows: tuple[Row, ...], size: int) -> int:
-    for row in rows:
-        size = row.output_size(size)
-        if size < 1:
-            return 0
-    return size
-
-
-def require_heads(rows: tuple[Row, ...], image_size: int) -> None:
-    """Raise a ``ValueError`` unless a network of these rows can have auxiliary classifiers."""
-    image_size = require_positive_int("image_size", image_size)
-    require_rows(rows)
-    names = [row.name for row in rows]
-    if not all(name in names for name in AUX_AFTER):
-        raise ValueError(
-            f"aux=True needs the modules {' and '.join(AUX_AFTER)} among rows; use aux=False"
-        )
-    needed = [smallest_image_size(rows, upto=name, at_least=AUX_POOL) for name in AUX_AFTER]
-    smallest = max(smallest_image_size(rows), *needed)
-    if image_size < smallest:
-        raise ValueError(
-            f"image_size {image_size} is too small for the auxiliary classifiers, whose "
-            f"{AUX_POOL}x{AUX_POOL} average pooling needs a map of at least "
-            f"{AUX_POOL}x{AUX_POOL} behind {' and '.join(AUX_AFTER)}; use an image_size of "
-            f"at least {smallest}, or aux=False"
-        )

@@ -416,7 +416,7 @@ def network_diagram(
     )
 
 
-def _draw_layer(axes: "Axes", x: int, layer: LayerShape) -> None:
+def _draw_layer(axes: "Axes", x: int, layer: LayerShape[Row]) -> None:
     colour = {Convolution: INK, MaxPool: "white", InceptionRow: PLAIN}[type(layer.row)]
     height = 0.5 + 2.2 * (layer.out_size / 112) ** 0.5
     axes.add_patch(
@@ -677,7 +677,7 @@ def break_even_dots() -> Figure:
     )
 
 
-def _reduction_fractions(layer: LayerShape, name: str) -> tuple[float, float]:
+def _reduction_fractions(layer: LayerShape[Row], name: str) -> tuple[float, float]:
     """Width of a path's reduction, chosen and at break-even, over the input channels."""
     widths, kernel_size = layer.row.widths, int(name[0])
     reduce, out = {

@@ -36,7 +36,7 @@ from gnet_lib.checkpoint import (
     resume,
     save_checkpoint,
 )
-from gnet_lib.cost import evaluation_mode
+from gnet_lib._modes import evaluation_mode
 from gnet_lib.data import ImageDataset, batches
 from gnet_lib.safeguards import (
     NonFiniteLossError,  # noqa: F401 (at home in safeguards, offered here)

@@ -1,8 +1,8 @@
-"""torchvision's GoogLeNet, built from our own parts.
+"""GoogLeNet as others build it, from our own parts: the lecture notes, and torchvision.
 
-Most people who run "GoogLeNet" run this network. It is not quite the paper's. Every
-difference is one line below, and the result is proven: with the same weights it gives
-the same outputs as ``torchvision.models.googlenet``.
+Most people who run "GoogLeNet" run torchvision's network. It is not quite the paper's.
+Every difference is one line below, and the result is proven: with the same weights it
+gives the same outputs as ``torchvision.models.googlenet``.
 """
 
 import warnings
@@ -10,9 +10,79 @@ from dataclasses import replace
 
 from torch import nn
 
+from gnet_lib.design import NOTES, TORCHVISION
 from gnet_lib.googlenet import GoogLeNet
-from gnet_lib.inception import Inception, conv_norm_act
-from gnet_lib.paper import TABLE_1, InceptionWidths, Row
+from gnet_lib.inception import Inception
+from gnet_lib.paper import TABLE_1, Convolution, MaxPool, Row
+
+# --- the lecture notes -------------------------------------------------------------------
+
+
+def _as_in_the_notes(row: Row) -> Row:
+    if isinstance(row, Convolution):
+        return replace(row, reduce=None)
+    if isinstance(row, MaxPool):
+        return replace(row, padding=1, ceil_mode=False)
+    return row
+
+
+NOTES_ROWS: tuple[Row, ...] = tuple(_as_in_the_notes(row) for row in TABLE_1)
+"""The rows as the notes build them, the lecture notes that this book grew from.
+
+They have no 1x1 convolution in the stem, and their pooling is padded.
+"""
+
+
+class NotesInception(Inception):
+    """The same module with the branches concatenated in the notes' order: pool, 5x5, 3x3, 1x1.
+
+    The notes are the lecture notes that this book grew from. Any fixed order works, since
+    the next layer learns which channel is which.
+
+    Example:
+        >>> from gnet_lib.paper import WIDTHS
+        >>> NotesInception(192, WIDTHS["3a"]).concat_order
+        ('pool', '5x5', '3x3', '1x1')
+    """
+
+    design = NOTES
+
+
+def notes_variant(in_channels: int = 1, num_classes: int = 10) -> GoogLeNet:
+    """The network exactly as the notes build it, the lecture notes that this book grew from.
+
+    It differs from the paper's in five things: no 1x1 convolution in front of the
+    stem's 3x3 one, no normalisation, no dropout, no auxiliary classifiers, and the
+    branches of a module are concatenated in reverse. Its pooling is padded by 1 and
+    rounds down, which gives the same sizes at 224x224.
+
+    Args:
+        in_channels: channels of the images.
+        num_classes: number of classes.
+
+    Returns:
+        The network, with fresh weights.
+
+    Raises:
+        ValueError: for a bad argument.
+
+    Example:
+        >>> model = notes_variant(in_channels=3, num_classes=1000)
+        >>> sum(parameter.numel() for parameter in model.parameters())
+        6994392
+    """
+    return GoogLeNet(
+        in_channels,
+        num_classes,
+        aux=False,
+        norm="none",
+        module=NotesInception,
+        dropout=0.0,
+        rows=NOTES_ROWS,
+    )
+
+
+# --- torchvision -------------------------------------------------------------------------
 
 TORCHVISION_ROWS: tuple[Row, ...] = tuple(
     replace(row, kernel_size=2) if row.name == "pool4" else row for row in TABLE_1
@@ -30,32 +100,18 @@ TORCHVISION_AUX_SIZE = 4
 
 
 class TorchvisionInception(Inception):
-    """The Inception module of torchvision: the path called "5x5" has a 3x3 kernel.
-
-    Args:
-        in_channels: channels of the input.
-        widths: the module's six widths, named as in the paper.
-        batch_norm: whether every convolution is followed by batch normalisation.
-
-    Shape:
-        (N, in_channels, H, W) -> (N, out_channels, H, W), as in ``Inception``.
-
-    Raises:
-        ValueError: for a bad argument, or an input of another shape.
+    """The Inception module of torchvision: the branch called "5x5" has a 3x3 kernel.
 
     Example:
-        >>> module = TorchvisionInception(192, InceptionWidths(64, 96, 128, 16, 32, 32))
+        >>> from gnet_lib.paper import WIDTHS
+        >>> module = TorchvisionInception(192, WIDTHS["3a"])
         >>> module.branches["5x5"].conv.conv.kernel_size
         (3, 3)
 
     Source: https://github.com/pytorch/vision/issues/906
     """
 
-    def __init__(self, in_channels: int, widths: InceptionWidths, batch_norm: bool = False) -> None:
-        super().__init__(in_channels, widths, batch_norm)
-        self.branches["5x5"].conv = conv_norm_act(
-            widths.c5x5_reduce, widths.c5x5, 3, batch_norm=batch_norm
-        )
+    design = TORCHVISION
 
 
 def torchvision_variant(num_classes: int = 1000, *, aux: bool = True) -> GoogLeNet:
@@ -106,7 +162,7 @@ def load_torchvision_weights(model: GoogLeNet, theirs: nn.Module) -> None:
     """Copy the weights of ``torchvision.models.googlenet`` into ``torchvision_variant``.
 
     The layers have other names there, but both networks list them in the same order: the
-    stem, the modules path by path, the head behind 4a, the head behind 4d, the last
+    stem, the modules branch by branch, the head behind 4a, the head behind 4d, the last
     linear layer. So the first weight goes to the first, the second to the second, and
     every pair must have one shape.
 
@@ -136,7 +192,9 @@ def load_torchvision_weights(model: GoogLeNet, theirs: nn.Module) -> None:
             f"{len(weights)}; build both with auxiliary classifiers (aux=True here, "
             "aux_logits=True in torchvision), or both without"
         )
-    for (name, tensor), (their_name, their_tensor) in zip(ours.items(), weights.items()):
+    for (name, tensor), (their_name, their_tensor) in zip(
+        ours.items(), weights.items(), strict=True
+    ):
         if tensor.shape != their_tensor.shape:
             raise ValueError(
                 f"theirs must have {name} of shape {tuple(tensor.shape)}, but its "
@@ -149,4 +207,4 @@ def load_torchvision_weights(model: GoogLeNet, theirs: nn.Module) -> None:
             "and model does not. Set theirs.transform_input = False to compare the two.",
             stacklevel=2,
         )
-    model.load_state_dict(dict(zip(ours, weights.values())))
+    model.load_state_dict(dict(zip(ours, weights.values(), strict=True)))

@@ -95,7 +95,7 @@ def test_module_3a_by_hand():
     assert {name: path.biases for name, path in reduced.items()} == {
         "1x1": 64, "3x3": 96 + 128, "5x5": 16 + 32, "pool": 32,
     }  # fmt: skip
-    naive = inception_cost(192, WIDTHS["3a"], 28, naive=True)
+    naive = inception_cost(192, WIDTHS["3a"], 28, design=NAIVE)
     assert {name: path.multiply_adds for name, path in naive.items()} == {
         "1x1": pixels * 192 * 64, "3x3": pixels * 9 * 192 * 128, "5x5": pixels * 25 * 192 * 32, "pool": 0,
     }  # fmt: skip
@@ -131,8 +131,8 @@ NETWORKS = {
     "googlenet": (lambda: GoogLeNet(aux=False), (3, 224), {}),
     "googlenet at 96": (lambda: GoogLeNet(aux=False, num_classes=10), (3, 96), {"num_classes": 10}),
     "googlenet with heads": (GoogLeNet, (3, 224), {}),
-    "naive": (lambda: GoogLeNet(aux=False, module=NaiveInception), (3, 224), {"naive": True}),
-    "notes": (GoogLeNet.from_notes, (1, 224), {"rows": NOTES_ROWS, "num_classes": 10}),
+    "naive": (lambda: GoogLeNet(aux=False, module=NaiveInception), (3, 224), {"design": NAIVE}),
+    "notes": (notes_variant, (1, 224), {"rows": NOTES_ROWS, "num_classes": 10}),
 }
 
 
@@ -603,8 +603,8 @@ def test_refusals(call, message):
 
 def test_a_naive_module_costs_the_same_whatever_the_widths_it_does_not_use():
     widths = InceptionWidths(64, 1, 128, 1, 32, 1)
-    assert cost.inception_cost(192, widths, 28, naive=True) == inception_cost(
-        192, WIDTHS["3a"], 28, naive=True
+    assert cost.inception_cost(192, widths, 28, design=NAIVE) == inception_cost(
+        192, WIDTHS["3a"], 28, design=NAIVE
     )
 
 

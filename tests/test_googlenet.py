@@ -127,7 +127,7 @@ def test_parameters_of_the_whole():
 
 def test_parameters_of_the_notes_network():
     """Everything of the paper's but the 1x1 convolution in front of conv2."""
-    notes = on_meta(lambda: GoogLeNet.from_notes(in_channels=3, num_classes=1000))
+    notes = on_meta(lambda: notes_variant(in_channels=3, num_classes=1000))
     assert parameters_of(notes) == 6_998_552 - conv_parameters(64, 64, 1)
     assert isinstance(notes.body["conv2"].conv, nn.Conv2d)
     assert notes.body["conv2"].conv.kernel_size == (3, 3)
@@ -190,7 +190,7 @@ def test_paper_network_computes_what_torch_functions_compute(size):
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 @pytest.mark.parametrize("size", [(64, 64), (97, 75)], ids=str)
 def test_notes_network_computes_what_torch_functions_compute(size, training):
-    model = GoogLeNet.from_notes(in_channels=1, num_classes=10).train(training)
+    model = notes_variant(in_channels=1, num_classes=10).train(training)
     keep_the_signal(model)
     images = torch.randn(2, 1, *size)
     with torch.no_grad():
@@ -314,7 +314,7 @@ def longest_chain_of_weights(output: torch.Tensor) -> int:
 def test_depth_is_22():
     images = torch.zeros(1, 3, 64, 64)
     assert longest_chain_of_weights(GoogLeNet(aux=False, num_classes=2)(images)) == 22
-    assert longest_chain_of_weights(GoogLeNet.from_notes(in_channels=3)(images)) == 21
+    assert longest_chain_of_weights(notes_variant(in_channels=3)(images)) == 21
 
 
 def test_57_convolutions_and_one_linear_layer():
@@ -369,7 +369,7 @@ def test_dropout_stands_in_front_of_the_last_linear_layers():
         ]  # fmt: skip
     assert sum(isinstance(layer, nn.Dropout) for layer in model.modules()) == 3
     assert GoogLeNet(aux=False, num_classes=2, dropout=0.2).dropout.p == 0.2
-    assert GoogLeNet.from_notes().dropout.p == 0.0
+    assert notes_variant().dropout.p == 0.0
     assert MiniGoogLeNet(dropout=0.3).dropout.p == 0.3
 
 
@@ -495,7 +495,7 @@ def test_channels_last_gives_the_same_answers(build, size):
 
 @pytest.mark.parametrize("build, size", [
     (lambda: GoogLeNet(num_classes=3, image_size=WITH_HEADS), WITH_HEADS),
-    (GoogLeNet.from_notes, 64),
+    (notes_variant, 64),
     (lambda: MiniGoogLeNet(module=NaiveInception), 28),
 ], ids=["googlenet", "notes", "naive mini"])  # fmt: skip
 def test_state_dict_round_trip(build, size, tmp_path):
@@ -619,7 +619,7 @@ def test_the_linear_mini_costs_the_same_and_answers_otherwise():
         torch.manual_seed(3)
         models.append(MiniGoogLeNet(module=module).eval())
     usual, linear = models
-    assert parameters_of(linear) == parameters_of(usual) == mini_parameters(naive=False)
+    assert parameters_of(linear) == parameters_of(usual) == mini_parameters(design=REDUCED)
     assert torchinfo_cost(linear, (1, 1, 28, 28)) == torchinfo_cost(usual, (1, 1, 28, 28))
     relus = [sum(isinstance(layer, nn.ReLU) for layer in model.modules()) for model in models]
     assert relus == [1 + 4 * 6, 1 + 4 * 4]
@@ -787,8 +787,8 @@ def test_numbers_out_of_a_table_are_taken():
 def test_the_notes_have_no_small_network():
     message = r"^from_notes must be called as GoogLeNet\.from_notes\(\), .* MiniGoogLeNet: "
     with pytest.raises(ValueError, match=message):
-        MiniGoogLeNet.from_notes()
-    assert type(on_meta(GoogLeNet.from_notes)) is GoogLeNet
+        Mininotes_variant()
+    assert type(on_meta(notes_variant)) is GoogLeNet
 
 
 def test_images_must_be_a_tensor():

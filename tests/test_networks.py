@@ -95,7 +95,7 @@ def test_what_a_nin_head_leaves(builder, channels, left):
 
 @pytest.mark.parametrize(
     "build, with_parameters, with_pooling",
-    [(lambda: GoogLeNet(aux=False), 22, 27), (GoogLeNet.from_notes, 21, 26)],
+    [(lambda: GoogLeNet(aux=False), 22, 27), (notes_variant, 21, 26)],
     ids=["paper", "notes"],
 )
 def test_the_longest_path(build, with_parameters, with_pooling):
@@ -149,7 +149,7 @@ def test_nothing_that_was_published_gives_twelve():
     ]
     googlenets = [
         on_meta(lambda: GoogLeNet(aux=False)),
-        on_meta(lambda: GoogLeNet.from_notes(3, 1000)),
+        on_meta(lambda: notes_variant(3, 1000)),
         on_meta(lambda: googlenet(weights=None, aux_logits=False, init_weights=False)),
     ]
     over = [count for network in alexnets for count in versions(network)]

@@ -220,7 +220,7 @@ def test_walk_of_naive_modules_adds_the_input_to_every_output():
         channels += module.widths.c1x1 + module.widths.c3x3 + module.widths.c5x5
         by_hand.append(channels)
     layers = [
-        layer for layer in layer_shapes(TABLE_1, naive=True) if isinstance(layer.row, InceptionRow)
+        layer for layer in layer_shapes(TABLE_1, design=NAIVE) if isinstance(layer.row, InceptionRow)
     ]
     assert [layer.out_channels for layer in layers] == by_hand
     assert by_hand[-1] == 4944
@@ -240,7 +240,7 @@ def test_inception_steps_of_other_tables_sizes_and_kinds():
     assert [(layer.row.name, layer.in_channels, layer.in_size) for layer in mini] == [
         ("3a", 32, 14), ("3b", 80, 14), ("4a", 120, 7), ("4b", 208, 7),
     ]  # fmt: skip
-    naive = inception_shapes(naive=True)
+    naive = inception_shapes(design=NAIVE)
     assert [layer.in_channels for layer in naive[:3]] == [192, 416, 416 + 128 + 192 + 96]
     assert naive[-1].out_channels == 4944
 

@@ -18,7 +18,7 @@ def recorded() -> dict:
 
 def test_the_networks_side_by_side_are_what_they_are_called():
     networks = side_by_side.build_all(side_by_side.RUNS["speed"]["batches"], 0.25, 0.5, seed=0)
-    notes, theirs = GoogLeNet.from_notes(), models.googlenet(weights=None, num_classes=10, aux_logits=False,
+    notes, theirs = notes_variant(), models.googlenet(weights=None, num_classes=10, aux_logits=False,
                                                              init_weights=False)  # fmt: skip
     assert parameters_of(networks["ours"]) == parameters_of(MiniGoogLeNet())
     assert parameters_of(networks["tutorial"]) == parameters_of(notes)

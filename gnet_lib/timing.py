@@ -1,0 +1,272 @@
+"""Theory against stopwatch: how long a pass takes, what a machine can do, what a module uses.
+
+A processor has two limits: how many operations it computes in a second, and how many
+bytes it moves. Which of the two holds a layer back depends on its *arithmetic intensity*,
+the operations it does for each byte it moves. Drawn against each other they look like a
+roof, hence the name roofline.
+
+Source: Williams, Waterman, Patterson, "Roofline: an insightful visual performance model
+for multicore architectures", 2009, doi 10.1145/1498765.1498785.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from gnet_lib._check import require_whole_number
+from gnet_lib._modes import evaluation_mode, one_thread
+from gnet_lib.cost import branch_convolutions, conv_cost, inception_cost, total
+from gnet_lib.design import REDUCED, Design, Pool
+from gnet_lib.paper import InceptionWidths
+
+BYTES = 4  # of a float32
+
+# --- the stopwatch -----------------------------------------------------------------------
+
+
+@torch.inference_mode()
+def latency_ms(model: nn.Module, batch: Tensor, repeats: int = 20) -> float:
+    """Time of one forward pass in evaluation mode, in milliseconds: the fastest of several.
+
+    The fastest pass is the one that other programs disturbed least. On a CPU one thread
+    computes, because several would also wait for each other. Two passes that are not
+    timed come first, since those also pay for memory and for choosing kernels. The
+    model's mode and the number of threads are restored.
+
+    Args:
+        model: the network.
+        batch: its input, on the same device as the model.
+        repeats: number of timed passes.
+
+    Returns:
+        Milliseconds of the fastest pass.
+
+    Raises:
+        ValueError: if ``repeats`` is not a whole number of at least 1.
+
+    Example:
+        >>> latency_ms(nn.Linear(4, 2), torch.zeros(1, 4), repeats=3) > 0
+        True
+    """
+    repeats = require_whole_number("repeats", repeats)
+
+    def one_pass() -> None:
+        model(batch).flatten()[0].item()  # .item() waits until a GPU has finished
+
+    with one_thread(), evaluation_mode(model):
+        return 1000 * _fastest_seconds(one_pass, repeats)
+
+
+def _fastest_seconds(work: Callable[[], object], repeats: int) -> float:
+    # torch.utils.benchmark.Timer has no fastest of so many passes: it gives the mean of a
+    # number, each with two more to warm up, or what fits into a time, which for a large
+    # network is one.
+    for _ in range(2):
+        work()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+# --- the machine -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What one thread of a CPU was seen to do at best.
+
+    Args:
+        operations: floating-point operations in a second (a multiply-add is two).
+        bandwidth: bytes moved to or from memory in a second.
+
+    Example:
+        >>> Machine(operations=100e9, bandwidth=10e9).limit(intensity=50)
+        100000000000.0
+    """
+
+    operations: float
+    bandwidth: float
+
+    def limit(self, intensity: float) -> float:
+        """The roof: operations in a second that are possible at an arithmetic intensity.
+
+        Args:
+            intensity: operations for each byte that is moved.
+
+        Returns:
+            Operations in a second.
+
+        Example:
+            >>> Machine(operations=100e9, bandwidth=10e9).limit(intensity=2)
+            20000000000.0
+        """
+        return min(self.operations, intensity * self.bandwidth)
+
+
+@torch.inference_mode()
+def measure_machine(size: int = 1024, repeats: int = 10) -> Machine:
+    """Measure one thread: operations by computing, bandwidth by copying.
+
+    The limit of operations is the better of a matrix product and a 3x3 convolution, since
+    PyTorch has a library of its own for each and either may know the processor better.
+
+    Args:
+        size: side of the two matrices; the copied block is 64 times as large as one.
+        repeats: the fastest of so many tries counts.
+
+    Returns:
+        What was seen.
+
+    Raises:
+        ValueError: if an argument is not a whole number of at least 1.
+
+    Example:
+        >>> machine = measure_machine(size=64, repeats=1)
+        >>> machine.operations > 0 and machine.bandwidth > 0
+        True
+    """
+    size = require_whole_number("size", size)
+    repeats = require_whole_number("repeats", repeats)
+    with one_thread():
+        a, b, product = (torch.rand(size, size) for _ in range(3))
+        source = torch.rand(16 * size, 4 * size)
+        target = torch.empty_like(source)
+        product_time = _fastest_seconds(lambda: torch.mm(a, b, out=product), repeats)
+        maps, weight = torch.rand(1, 256, 30, 30), torch.rand(256, 256, 3, 3)
+        conv_time = _fastest_seconds(lambda: torch.conv2d(maps, weight), repeats)
+        copy_time = _fastest_seconds(lambda: target.copy_(source), repeats)
+    conv_operations = 2 * conv_cost(256, 256, kernel_size=3, output_size=28).multiply_adds
+    operations = max(2 * size**3 / product_time, conv_operations / conv_time)
+    # A copy reads every byte and writes it.
+    return Machine(operations, 2 * BYTES * source.numel() / copy_time)
+
+
+# --- what a module moves -----------------------------------------------------------------
+
+
+def conv_bytes(
+    in_channels: int, out_channels: int, kernel_size: int | tuple[int, int], size: int
+) -> int:
+    """Bytes that a convolution moves at least: its input, its weights, its output, once each.
+
+    Args:
+        in_channels: channels that come in.
+        out_channels: channels that go out.
+        kernel_size: side of the kernel, or its (height, width).
+        size: height and width of the map in pixels.
+
+    Returns:
+        Bytes for one image, in float32.
+
+    Example:
+        >>> conv_bytes(192, 64, kernel_size=1, size=28)
+        852224
+    """
+    maps = (in_channels + out_channels) * size**2
+    return BYTES * (maps + conv_cost(in_channels, out_channels, kernel_size, size).parameters)
+
+
+def module_bytes(
+    in_channels: int, widths: InceptionWidths, size: int, design: Design = REDUCED
+) -> int:
+    """Bytes that an Inception module moves at least, layer by layer, with the concatenation.
+
+    Args:
+        in_channels: channels of the input.
+        widths: the module's widths.
+        size: height and width of the map in pixels.
+        design: which module, for instance ``NAIVE``.
+
+    Returns:
+        Bytes for one image, in float32.
+
+    Raises:
+        ValueError: for a bad argument.
+
+    Example:
+        >>> from gnet_lib.paper import WIDTHS
+        >>> module_bytes(192, WIDTHS["3a"], size=28)
+        7378368
+    """
+    convolutions = [
+        conv_bytes(*convolution, size)
+        for branch in branch_convolutions(in_channels, widths, design).values()
+        for convolution in branch
+    ]
+    # Pooling and concatenation read every value and write it.
+    copied = design.out_channels(in_channels, widths)
+    for branch in design.sized_layers(in_channels, widths).values():
+        copied += sum(placed.in_channels for placed in branch if isinstance(placed.layer, Pool))
+    return sum(convolutions) + BYTES * 2 * copied * size**2
+
+
+def module_intensity(
+    in_channels: int, widths: InceptionWidths, size: int, design: Design = REDUCED
+) -> float:
+    """Operations (two a multiply-add) of a module for each byte that it moves at least.
+
+    Args:
+        in_channels: channels of the input.
+        widths: the module's widths.
+        size: height and width of the map in pixels.
+        design: which module, for instance ``NAIVE``.
+
+    Returns:
+        The module's arithmetic intensity, in operations a byte.
+
+    Raises:
+        ValueError: for a bad argument.
+
+    Example:
+        >>> from gnet_lib.paper import WIDTHS
+        >>> round(module_intensity(192, WIDTHS["3a"], size=28))
+        35
+    """
+    costs = total(inception_cost(in_channels, widths, size, design))
+    return 2 * costs.multiply_adds / module_bytes(in_channels, widths, size, design)
+
+
+def peak_activation_bytes(
+    in_channels: int, widths: InceptionWidths, size: int, design: Design = REDUCED
+) -> int:
+    """The most memory that maps take at one time while a module runs, for one image.
+
+    The branches run one after the other. While a layer works, the module's input, the
+    outputs of the branches before, and what goes into the layer and comes out of it exist
+    side by side; at the end all outputs and their concatenation do. ReLU works in place
+    and takes nothing.
+
+    Args:
+        in_channels: channels of the input.
+        widths: the module's widths.
+        size: height and width of the map in pixels.
+        design: which module, for instance ``NAIVE``.
+
+    Returns:
+        Bytes for one image, in float32.
+
+    Raises:
+        ValueError: for a bad argument.
+
+    Example:
+        >>> from gnet_lib.paper import WIDTHS
+        >>> peak_activation_bytes(192, WIDTHS["3a"], size=28) // 28**2 // 4  # in channels
+        704
+    """
+    size = require_whole_number("size", size)
+    branch_convolutions(in_channels, widths, design)  # checks the arguments
+    layers = design.sized_layers(in_channels, widths)
+    finished, peak = 0, 0
+    for branch in design.concat_order:
+        between = 0  # the first layer reads the module's input, which is there anyway
+        for placed in layers[branch]:
+            peak = max(peak, in_channels + finished + between + placed.out_channels)
+            between = placed.out_channels
+        finished += between
+    return BYTES * max(peak, in_channels + 2 * finished) * size**2
