@@ -16,14 +16,16 @@ import pytest
 import torch
 import torchinfo
 from conftest import BOOK, ROOT
-from gnet_lib import GoogLeNet, conv_cost, network_cost, plots
-from gnet_lib.cost import total
 from test_cost import multiply_adds_of_torch, on_meta
 from test_paper import PRINTED_ROWS
 from test_plots import as_hex, numbers, texts
 from test_teaching import definitions_of, parameters_of
 from torch import nn
 from torchvision import models
+
+from gnet_lib import GoogLeNet, conv_cost, network_cost, plots
+from gnet_lib.cost import total
+from gnet_lib.plots.style import short
 
 CHAPTER = "01_why_cheaply.ipynb"
 ALEXNET_2012 = 60_965_224
@@ -261,7 +263,7 @@ def test_price_bars_has_a_panel_for_each_price_and_says_the_orders():
         assert axes.get_title(loc="left") == column
         assert [bar.get_width() for bar in axes.patches] == list(prices[column])
         assert [label.get_text().strip() for label in axes.texts] == [
-            plots._short(value) for value in prices[column]
+            short(value) for value in prices[column]
         ]
     alt = plots.alt_text(figure)
     assert "by parameters: GoogLeNet, AlexNet, VGG-16;" in alt

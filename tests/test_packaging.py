@@ -74,7 +74,7 @@ def wheel(tmp_path_factory):
 def test_wheel_holds_the_library_and_nothing_else(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     wanted = [
-        *(ROOT / "gnet_lib").glob("*.py"),
+        *(ROOT / "gnet_lib").rglob("*.py"),
         ROOT / "gnet_lib/py.typed",
         *(ROOT / "gnet_lib/sample").iterdir(),
     ]
@@ -122,7 +122,7 @@ def test_jupyter_book_is_of_the_first_line():
 def test_every_import_is_declared():
     """What the library imports is standard, its own, or a dependency (an extra's, too)."""
     sources = "\n".join(
-        path.read_text(encoding="utf-8") for path in (ROOT / "gnet_lib").glob("*.py")
+        path.read_text(encoding="utf-8") for path in (ROOT / "gnet_lib").rglob("*.py")
     )
     imported = set(re.findall(r"^\s*(?:from|import) ([a-z_A-Z]\w*)", sources, re.MULTILINE))
     # IPython is there whenever a figure is shown in a notebook, and is imported only then.

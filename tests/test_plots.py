@@ -17,13 +17,15 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from matplotlib.figure import Figure
+from test_paper import MODULES, WORKING_NAMES
+
 from gnet_lib import WIDTHS, cost, plots
 from gnet_lib.googlenet import MINI_ROWS
 from gnet_lib.paper import BRANCHES, TABLE_1
+from gnet_lib.plots.style import readable_on, short
 from gnet_lib.roofline import Machine
 from gnet_lib.training import History
-from matplotlib.figure import Figure
-from test_paper import MODULES, WORKING_NAMES
 
 
 def a_history(accuracies: list[float], seconds: float) -> History:
@@ -169,7 +171,7 @@ def as_hex(colour) -> str:
 def test_every_figure_of_the_room_is_tested_here():
     functions = {
         name for name, function in inspect.getmembers(plots, inspect.isfunction)
-        if function.__module__ == plots.__name__ and not name.startswith("_")
+        if function.__module__.startswith("gnet_lib.plots.") and not name.startswith("_")
         and function.__annotations__.get("return") is Figure
     }  # fmt: skip
     assert functions == set(FIGURES)
@@ -764,7 +766,7 @@ def test_roofline():
     (9_633_792, "9.63 M"), (128_049_152, "128 M"), (1_582_671_872, "1.58 G"),
 ])  # fmt: skip
 def test_short_counts(count, expected):
-    assert plots._short(count) == expected
+    assert short(count) == expected
 
 
 # --- colours -----------------------------------------------------------------------------
@@ -829,7 +831,7 @@ def test_lines_and_labels_stand_out():
     for colour in (*plots.COLOURS.values(), plots.PLAIN, plots.INK):
         assert contrast(colour, "white") >= 2.8, colour  # the outlines of bars and boxes
         # Text inside a filled box.
-        assert contrast(plots._readable_on(colour), colour) >= 3, colour
+        assert contrast(readable_on(colour), colour) >= 3, colour
     assert contrast(plots.PLAIN, "white") >= 4.5 and contrast(plots.INK, "white") >= 4.5
 
 
