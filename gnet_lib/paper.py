@@ -19,8 +19,6 @@ from gnet_lib._check import (
     require_whole_number,
 )
 
-BRANCHES = ("1x1", "3x3", "5x5", "pool")
-
 
 @dataclass(frozen=True)
 class InceptionWidths:

@@ -21,12 +21,11 @@ from gnet_lib.plots.modules import (
     branch_cost_bars,
     break_even_dots,
     inception_diagram,
-    path_outputs,
     reduction_lines,
 )
 from gnet_lib.plots.networks import network_map, price_bars
 from gnet_lib.plots.output import alt_text, png_bytes, show, svg_bytes
-from gnet_lib.plots.style import COLOURS, INK, PLAIN, SOFT, STYLE
+from gnet_lib.plots.style import COLOURS, INK, PLAIN, SOFT, STYLE, branch_colour
 from gnet_lib.plots.timing import latency_bars, roofline
 from gnet_lib.plots.training import accuracy_curves, change_dots, drift_lines, learning_curves
 
@@ -37,13 +36,13 @@ __all__ = [
     "SOFT",
     "STYLE",
     "alt_text",
+    "branch_colour",
     "png_bytes",
     "show",
     "svg_bytes",
     "branch_cost_bars",
     "break_even_dots",
     "inception_diagram",
-    "path_outputs",
     "reduction_lines",
     "convolution_diagram",
     "network_diagram",

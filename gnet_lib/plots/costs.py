@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from gnet_lib import cost
-from gnet_lib.paper import TABLE_1, Convolution, InceptionRow, inception_shapes, layer_shapes
+from gnet_lib.paper import TABLE_1, Convolution, InceptionRow
 from gnet_lib.plots.style import (
     COLOURS,
     INK,
@@ -17,6 +17,7 @@ from gnet_lib.plots.style import (
     new_panels,
     short,
 )
+from gnet_lib.shapes import inception_shapes, layer_shapes
 
 
 def module_cost_bars() -> Figure:

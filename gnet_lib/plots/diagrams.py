@@ -10,12 +10,11 @@ from gnet_lib.paper import (
     TABLE_1,
     Convolution,
     InceptionRow,
-    LayerShape,
     MaxPool,
     Row,
-    layer_shapes,
 )
 from gnet_lib.plots.style import COLOURS, INK, PLAIN, finish, new_figure
+from gnet_lib.shapes import LayerShape, layer_shapes
 
 
 def convolution_diagram(in_channels: int, out_channels: int, kernel_size: int, size: int) -> Figure:
@@ -128,7 +127,7 @@ def network_diagram(
     """
     figure, axes = new_figure(2.9)
     axes.axis("off")
-    layers = list(layer_shapes(rows, image_size=image_size))
+    layers = layer_shapes(rows, image_size=image_size)
     heads = [layer.row.name for layer in layers if aux and layer.row.name in AUX_AFTER]
     for x, layer in enumerate(layers):
         _draw_layer(axes, x, layer)
@@ -159,7 +158,7 @@ def network_diagram(
     )
 
 
-def _draw_layer(axes: Axes, x: int, layer: LayerShape) -> None:
+def _draw_layer(axes: Axes, x: int, layer: LayerShape[Row]) -> None:
     colour = {Convolution: INK, MaxPool: "white", InceptionRow: PLAIN}[type(layer.row)]
     height = 0.5 + 2.2 * (layer.out_size / 112) ** 0.5
     axes.add_patch(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from gnet_lib.paper import require_positive_int
+from gnet_lib._check import require_whole_number
 from gnet_lib.plots.style import finish, new_panels
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def image_grid(images: "Tensor", titles: list[str], columns: int = 10) -> Figure
         >>> plots.alt_text(plots.image_grid(torch.rand(2, 1, 28, 28), titles=["a bag", "a coat"]))
         '2 images: a bag, a coat.'
     """
-    columns = require_positive_int("columns", columns)
+    columns = require_whole_number("columns", columns)
     if len(images) == 0:
         raise ValueError("images must be at least one, but there are none")
     if len(images) != len(titles):

@@ -16,7 +16,8 @@ COLOURS = {"1x1": "#0072B2", "3x3": "#D55E00", "5x5": "#009E73", "pool": "#CC79A
 """One colour a branch, the same in every figure."""
 
 INK, SOFT = "#222222", "#8a8a8a"
-PLAIN = "#4a6fa5"  # for what belongs to no single path
+PLAIN = "#4a6fa5"  # for what belongs to no single branch
+SPARE = "#E69F00"  # for a branch that the paper's module does not have
 WIDTH = 7.2  # inches; the book's column
 
 STYLE = {
@@ -36,6 +37,11 @@ STYLE = {
     # The same figure gives the same file, so that a change of a file is a change of a figure.
     "svg.hashsalt": "gnet_lib",
 }
+
+
+def branch_colour(name: str) -> str:
+    """The colour of a branch; one that the paper's module does not have gets the spare one."""
+    return COLOURS.get(name, SPARE)
 
 
 def new_figure(height: float) -> tuple[Figure, Axes]:
