@@ -24,7 +24,7 @@ from gnet_lib import WIDTHS, cost, plots
 from gnet_lib.googlenet import MINI_ROWS
 from gnet_lib.paper import BRANCHES, TABLE_1
 from gnet_lib.plots.style import readable_on, short
-from gnet_lib.roofline import Machine
+from gnet_lib.timing import Machine
 from gnet_lib.training import History
 
 

@@ -40,7 +40,18 @@ STYLE = {
 
 
 def branch_colour(name: str) -> str:
-    """The colour of a branch; one that the paper's module does not have gets the spare one."""
+    """The colour of a branch; one that the paper's module does not have gets the spare one.
+
+    Args:
+        name: of the branch.
+
+    Returns:
+        The colour, as ``"#rrggbb"``.
+
+    Example:
+        >>> branch_colour("3x3")
+        '#D55E00'
+    """
     return COLOURS.get(name, SPARE)
 
 

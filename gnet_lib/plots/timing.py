@@ -12,7 +12,7 @@ from gnet_lib.plots.style import COLOURS, INK, PLAIN, finish, new_figure
 if TYPE_CHECKING:
     import pandas
 
-    from gnet_lib.roofline import Machine
+    from gnet_lib.timing import Machine
 
 
 def latency_bars(times: "pandas.DataFrame") -> Figure:
