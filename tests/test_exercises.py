@@ -16,7 +16,7 @@ import pytest
 import torch
 from conftest import BOOK
 from gnet_lib import GoogLeNet, InceptionWidths, MiniGoogLeNet, NaiveInception
-from gnet_lib._answers import EXERCISES
+from gnet_lib.exercises.answers import EXERCISES
 from gnet_lib.exercises import ANY, Choice, Exercise, Satisfies, Number, Numbers, check, checked
 from IPython.core.formatters import DisplayFormatter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -446,10 +446,10 @@ def test_any_width_near_the_naive_network_is_right():
 
 
 @pytest.mark.parametrize(
-    "number", [number for number in EXERCISES if isinstance(EXERCISES[number].wanted, Choice)]
+    "number", [number for number in EXERCISES if isinstance(EXERCISES[number].answer_type, Choice)]
 )
 def test_one_choice_is_right_whatever_its_case(number):
-    options = EXERCISES[number].wanted.options
+    options = EXERCISES[number].answer_type.options
     right = [option for option in options if check(number, option)]
     assert right == [EXERCISES[number].right()]
     assert check(number, f" {right[0].upper()} ")
@@ -465,7 +465,7 @@ NUMERIC = [number for number in EXERCISES if is_numeric(number)]
 
 
 def test_every_number_has_a_truth_by_hand():
-    of_many = {number for number in NUMERIC if isinstance(EXERCISES[number].wanted, Satisfies)}
+    of_many = {number for number in NUMERIC if isinstance(EXERCISES[number].answer_type, Satisfies)}
     assert set(NUMERIC) - of_many == set(BY_HAND)
 
 
@@ -477,7 +477,7 @@ MISTAKES = [
 
 def completed(exercise, mistaken):
     """A mistake that concerns some parts only, with right answers for the others."""
-    if not isinstance(exercise.wanted, Numbers):
+    if not isinstance(exercise.answer_type, Numbers):
         return mistaken
     return tuple(
         right if part is ANY else part
@@ -611,7 +611,7 @@ def own_exercise(**changes):
     parts = {
         "number": "H.1",
         "title": "channels of 3a",
-        "wanted": Number(),
+        "answer_type": Number(),
         "right": lambda: 256,
     } | changes
     return Exercise(**parts)
@@ -631,7 +631,7 @@ def test_an_exercise_of_ones_own_is_checked_like_the_books():
 @pytest.mark.parametrize(
     "changes, complaint",
     [
-        ({"wanted": 256}, "^wanted must be a kind of answer, such as Number\\(\\), but it is 256$"),
+        ({"answer_type": 256}, "^answer_type must be an answer type such as Number\\(\\), but it is 256$"),
         (
             {"right": 256},
             "^right must be a function that computes an answer, such as lambda: 42, but it is 256$",
@@ -796,7 +796,7 @@ class TwoOutputs(nn.Module):
         (
             "4.3",
             InceptionWidths(64, 96, 128, 16, 32, 31),
-            "its four paths do not put out 256 channels together.",
+            "its four branches do not put out 256 channels together.",
         ),
         (
             "8b.2",

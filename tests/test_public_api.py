@@ -114,7 +114,7 @@ def public_of(room: str) -> dict[str, object]:
         name: value for name, value in vars(module).items()
         if not name.startswith("_")
         and (inspect.isfunction(value) or inspect.isclass(value))
-        and value.__module__ == module.__name__
+        and value.__module__.startswith(module.__name__)
     }  # fmt: skip
 
 
