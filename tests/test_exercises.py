@@ -20,7 +20,17 @@ from conftest import BOOK
 from IPython.core.formatters import DisplayFormatter
 from torch import nn
 
-from gnet_lib.exercises import ANY, Choice, Exercise, Number, Numbers, Satisfies, check, checked
+from gnet_lib.exercises import (
+    ANY,
+    Choice,
+    Exercise,
+    Module,
+    Number,
+    Numbers,
+    Satisfies,
+    check,
+    checked,
+)
 from gnet_lib.exercises.answers import EXERCISES
 from gnet_lib.googlenet import GoogLeNet, MiniGoogLeNet
 from gnet_lib.inception import NaiveInception
@@ -333,6 +343,13 @@ def test_modules_made_by_hand_are_right_and_left_alone(number):
     assert module.training and all(map(torch.equal, before, module.parameters()))
 
 
+def test_what_a_module_has_seen_in_training_does_not_matter():
+    normalisation = Exercise("H.1", "", Module((4, 3, 5, 5)), right=lambda: nn.BatchNorm2d(3))
+    trained = nn.BatchNorm2d(3).train()
+    trained(torch.arange(300.0).reshape(4, 3, 5, 5))
+    assert check(normalisation, trained)
+
+
 def nearest_by_loops(images, means):
     images, means = (each.numpy().reshape(len(each), -1).astype(float) for each in (images, means))
     distances = [[((image - mean) ** 2).sum() for mean in means] for image in images]
@@ -507,6 +524,7 @@ NOT_WHAT_IS_ASKED_FOR = [
     ("2.4", nn.Conv2d(192, 4, 1), "the shape (1, 4, 9, 9)"),
     ("2.4", nn.Conv2d(192, 432, 1), "too few parameters (83,376)"),
     ("2.4", nn.Conv2d(192, 432, 3, padding=1), "too many parameters (746,928)"),
+    ("5c.3", nn.Sequential(nn.MaxPool2d(3, 2, ceil_mode=True), nn.PReLU(8)), "parameters (8)"),
     ("3.3", 5, "it is 5"),
     ("3.3", lambda first: 1, "stops at (a Conv2d, a Conv2d) with TypeError"),
     ("3.3", lambda first, second: None, "returns nothing"),
