@@ -33,61 +33,6 @@ def answer_cells(notebook):
     return [cell for cell in notebook.cells if hand_out.part(cell) == "answer"]
 
 
-def faults(notebook):
-    """What nbgrader would refuse, or grade wrongly."""
-    marked = [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
-    marks = [cell.metadata.nbgrader for cell in marked]
-    found = []
-    if len({mark.grade_id for mark in marks}) != len(marks):
-        found.append("two cells with one grade_id")
-    for cell, mark in zip(marked, marks):
-        wanted = FIELDS | ({"points": int} if mark.grade else {})
-        if {name: type(value) for name, value in mark.items()} != wanted:
-            found.append(f"{mark.grade_id}: fields")
-        if mark.locked == mark.solution:
-            found.append(f"{mark.grade_id}: students write into solution cells, and only there")
-        if mark.solution and not cell.source.endswith("\n### BEGIN SOLUTION\n### END SOLUTION"):
-            found.append(f"{mark.grade_id}: nbgrader would replace the whole cell")
-        if mark.grade and (
-            mark.get("points", 0) < 1
-            or not cell.source.splitlines()[-1].startswith("assert check(")
-        ):
-            found.append(f"{mark.grade_id}: earns nothing, or asserts nothing")
-    kinds = [(mark.solution, mark.grade) for mark in marks if mark.solution or mark.grade]
-    if kinds != [(True, False), (False, True)] * (len(kinds) // 2):
-        found.append("not every answer is followed by its test")
-    return found
-
-
-@pytest.mark.parametrize(
-    "chapter", CHAPTERS, ids=lambda chapter: chapter.cells[1].source.splitlines()[0]
-)
-def test_chapter_for_nbgrader(chapter):
-    marked = graders.for_nbgrader(hand_out.hand_out(chapter, set()))
-    nbformat.validate(marked)
-    assert faults(marked) == []
-    checks = [cell for cell in marked.cells if cell.metadata.get("nbgrader", {}).get("grade")]
-    assert len(checks) == len(answer_cells(chapter))
-
-
-def test_the_book_has_answers_to_grade():
-    assert sum(len(answer_cells(chapter)) for chapter in CHAPTERS) >= 2
-
-
-@pytest.mark.parametrize(
-    "chapter", CHAPTERS, ids=lambda chapter: chapter.cells[1].source.splitlines()[0]
-)
-def test_answer_cells_end_with_their_check(chapter):
-    """Only the last statement goes, and it is the check of this very exercise."""
-    for cell in answer_cells(chapter):
-        code, check = graders.code_and_check(cell.source)
-        (name,) = re.fullmatch(
-            r'check\("' + cell.metadata.gnet.exercise + r'", (\w+)\)', check
-        ).groups()
-        assert f"\n{code}".count(f"\n{name} = ") + f"\n{code}".count(f"\ndef {name}(") == 1
-        assert cell.source.replace(code, "", 1).strip() == check
-
-
 def exercise(number, answer="..."):
     """An answer cell as a student leaves it."""
     source = (
@@ -105,57 +50,97 @@ def with_answers(*cells):
     return new_notebook(cells=[new_markdown_cell("# 8. Training", id="title"), *cells])
 
 
-@pytest.mark.parametrize(
-    "spoil, fault",
-    [
-        (lambda cells: cells[1].metadata.nbgrader.update(locked=True), "only there"),
-        (lambda cells: cells[2].metadata.nbgrader.update(grade_id="answer-8-3"), "one grade_id"),
-        (lambda cells: cells[2].metadata.nbgrader.pop("points"), "fields"),
-        (lambda cells: cells[2].metadata.nbgrader.update(schema_version="3"), "fields"),
-        (lambda cells: cells[2].update(source='check("8.3", answer)'), "asserts nothing"),
-        (lambda cells: cells[1].update(source="answer = ..."), "replace the whole cell"),
-        (lambda cells: cells.pop(2), "followed by its test"),
-    ],
-)
-def test_faults_are_noticed(spoil, fault):
+# --- nbgrader -------------------------------------------------------------------------
+
+
+def cell_faults(cell, mark):
+    """What nbgrader would refuse in a cell, or grade wrongly."""
+    if {name: type(value) for name, value in mark.items()} != FIELDS | (
+        {"points": int} if mark.grade else {}
+    ):
+        yield "fields"
+    if mark.locked == mark.solution:
+        yield "students write into solution cells, and only there"
+    if mark.solution and not cell.source.endswith("\n### BEGIN SOLUTION\n### END SOLUTION"):
+        yield "nbgrader would replace the whole cell"
+    last_line = cell.source.splitlines()[-1]
+    if mark.grade and not (mark.get("points", 0) >= 1 and last_line.startswith("assert check(")):
+        yield "earns nothing, or asserts nothing"
+
+
+def faults(notebook):
+    """What nbgrader would refuse in a notebook, or grade wrongly."""
+    marked = [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
+    marks = [cell.metadata.nbgrader for cell in marked]
+    found = [
+        f"{mark.grade_id}: {fault}"
+        for cell, mark in zip(marked, marks, strict=True)
+        for fault in cell_faults(cell, mark)
+    ]
+    if len({mark.grade_id for mark in marks}) != len(marks):
+        found.append("two cells with one grade_id")
+    kinds = [(mark.solution, mark.grade) for mark in marks if mark.solution or mark.grade]
+    if kinds != [(True, False), (False, True)] * (len(kinds) // 2):
+        found.append("not every answer is followed by its test")
+    return found
+
+
+def test_chapters_for_nbgrader():
+    assert sum(len(answer_cells(chapter)) for chapter in CHAPTERS) > 30
+    for chapter in CHAPTERS:
+        marked = graders.for_nbgrader(hand_out.hand_out(chapter, set()))
+        nbformat.validate(marked)
+        assert faults(marked) == []
+        checks = [cell for cell in marked.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+        assert len(checks) == len(answer_cells(chapter))
+
+
+def test_a_fault_is_noticed():
     marked = graders.for_nbgrader(with_answers(exercise("8.3"), exercise("8.4")))
     assert faults(marked) == []
-    spoil(marked.cells)
-    assert any(fault in line for line in faults(marked))
+    marked.cells[1].metadata.nbgrader.locked = True
+    assert faults(marked) == ["answer-8-3: students write into solution cells, and only there"]
+
+
+def test_answer_cells_end_with_their_check():
+    """Only the last statement goes, and it is the check of this very exercise."""
+    for cell in [cell for chapter in CHAPTERS for cell in answer_cells(chapter)]:
+        code, check = graders.code_and_check(cell.source)
+        called = re.fullmatch(rf'check\("{cell.metadata.gnet.exercise}", (\w+)\)', check)
+        assert called and re.search(rf"^({called[1]} = |def {called[1]}\()", code, re.MULTILINE)
+        assert cell.source.replace(code, "", 1).strip() == check
 
 
 # --- plain pytest ---------------------------------------------------------------------
 
+# Stands in for the library, which would bring torch into every student's session.
+STAND_IN = """
+from types import SimpleNamespace
 
-def graded(folder, **variables):
-    """Run the tests of a hand-out as a teacher does; test -> what it says, "" if it passed."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-p",
-        "no:cacheprovider",
-        "test_submission.py",
-        "--junitxml",
-        "grades.xml",
-    ]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **variables}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
-    said = {}
-    for case in ElementTree.parse(folder / "grades.xml").iter("testcase"):
-        name = case.get("name").removeprefix("test_answer[").removesuffix("]")
-        said[name] = "".join(part.get("message") for part in case)
-    return done, said
+class Result(SimpleNamespace):
+    def __bool__(self):
+        return self.right
+
+def check(number, answer):
+    return Result(right=answer == 42, message=f"{number}: that is not 42")
+"""
+RIGHT, WRONG = "42", "41"
 
 
-@pytest.fixture
-def course(tmp_path):
+def stand_in(folder):
+    """A folder with a library that only has these checkers."""
+    (folder / "gnet_lib").mkdir(parents=True)
+    (folder / "gnet_lib" / "__init__.py").touch()
+    (folder / "gnet_lib" / "exercises.py").write_text(STAND_IN, encoding="utf-8")
+    return folder
+
+
+def prepare(folder):
     """A hand-out with two exercises, before anybody has handed in."""
-    nbformat.write(
-        with_answers(exercise("8.3", "(..., ...)"), exercise("8.4")), tmp_path / "08_training.ipynb"
-    )
-    graders.add_pytest_file(tmp_path)
-    return tmp_path
+    notebook = with_answers(exercise("8.3", "(..., ...)"), exercise("8.4"))
+    nbformat.write(notebook, folder / "08_training.ipynb")
+    graders.add_pytest_file(folder)
+    return folder
 
 
 def hand_in(course, student, *cells, name="08_training.ipynb"):
@@ -166,110 +151,100 @@ def hand_in(course, student, *cells, name="08_training.ipynb"):
     return path
 
 
-def test_submissions_are_graded(course):
-    hand_in(course, "ada", exercise("8.3", "(281, 187)"), exercise("8.4", "0.91 * 0.09 / 0.001**2"))
-    hand_in(course, "blaise", exercise("8.3", "(281, 655"))  # forgets a bracket, deletes a cell
-    hand_in(course, "carl", exercise("8.3", "(281, 655)"), exercise("8.4"))
-    done, said = graded(course)
-    assert said["ada/08_training-8.3"] == said["ada/08_training-8.4"] == ""
-    assert (
-        said["blaise/08_training-8.3"] != ""
-        and "the cell for the answer is missing" in said["blaise/08_training-8.4"]
+def graded(folder, **variables):
+    """Run the tests of a hand-out as a teacher does; test -> what it says, "" if it passed."""
+    options = ["-p", "no:cacheprovider", "--junitxml", "grades.xml"]
+    command = [sys.executable, "-m", "pytest", *options, "test_submission.py"]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    said = {}
+    for case in ElementTree.parse(folder / "grades.xml").iter("testcase"):
+        name = case.get("name", "").removeprefix("test_answer[").removesuffix("]")
+        said[name] = "".join(part.get("message", "") for part in case)
+    return done, said
+
+
+# Whatever a browser or Jupyter appends to the name of a copy, and what a file can hold that is
+# no notebook.
+BROKEN_COPIES = {
+    "08_training (1)": b"",
+    "08_training(2)": b"<html>",
+    "08_training-1": b"[]",
+    "08_training-Copy1": b"\xff\xfe",
+    "08_training": b'{"cells": [1], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+}
+
+
+@pytest.fixture(scope="module")
+def submissions(tmp_path_factory):
+    """(folder, pytest's run, test -> what it says) of a whole class, graded at once."""
+    course = prepare(tmp_path_factory.mktemp("course"))
+    pretended = new_code_cell("pass", metadata={"checks": "8.4"})
+    endless, ending = new_code_cell("while True: pass"), new_code_cell("import os; os._exit(1)")
+
+    hand_in(course, "ada", exercise("8.3", RIGHT), exercise("8.4", WRONG), pretended)
+    hand_in(course, "blaise", exercise("8.3", "(42"))  # forgets a bracket, deletes a cell
+    hand_in(course, "carl", exercise("8.4", RIGHT), endless, exercise("8.3", RIGHT))
+    hand_in(course, "dora", exercise("8.4", RIGHT), ending, exercise("8.3", RIGHT))
+    for name, content in BROKEN_COPIES.items():
+        hand_in(course, "emmy", name=f"{name}.ipynb").write_bytes(content)
+    hand_in(course, "fritz", name="my homework.ipynb")
+    hand_in(course, ".")
+    hand_in(course, "fritz/week4")
+    hand_in(course, "ada/.ipynb_checkpoints", name="08_training-checkpoint.ipynb")
+    python_path = os.pathsep.join(
+        [str(stand_in(course / "library")), os.environ.get("PYTHONPATH", "")]
     )
-    assert "8.3: the second number goes to the end of the training" in said["carl/08_training-8.3"]
-    assert "8.4: no answer yet" in said["carl/08_training-8.4"]
-    assert len(said) == 6 and done.returncode == 1
+    return course, *graded(course, CELL_LIMIT_SECONDS="4", PYTHONPATH=python_path)
 
 
-RIGHT = "0.91 * 0.09 / 0.001**2"  # to 8.4
+def test_answers_are_graded(submissions):
+    _, done, said = submissions
+    assert done.returncode == 1
+    assert said["ada/08_training-8.3"] == ""
+    assert "8.4: that is not 42" in said["ada/08_training-8.4"]
+    assert said["blaise/08_training-8.3"] != ""
+    assert "cell for the answer is missing" in said["blaise/08_training-8.4"]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "08_training (1).ipynb",
-        "08_training(2).ipynb",
-        "08_training-1.ipynb",
-        "08_training-Copy1.ipynb",
-    ],
-)
-def test_a_copy_is_graded_like_the_original(course, name):
-    hand_in(course, "carl", exercise("8.4", RIGHT), name=name)
+def test_an_endless_loop_costs_the_limit_once_and_only_what_follows(submissions):
+    _, done, said = submissions
+    assert said["carl/08_training-8.4"] == ""
+    assert "ran longer than 4 s" in said["carl/08_training-8.3"]
+    assert done.stdout.count("Timeout waiting for execute reply") <= 1 and "zmq" not in done.stdout
+
+
+def test_a_notebook_that_ends_python(submissions):
+    _, _, said = submissions
+    assert said["dora/08_training-8.4"] == "" and "ended Python" in said["dora/08_training-8.3"]
+
+
+def test_a_copy_counts_as_the_chapter_and_a_file_that_is_no_notebook_fails_alone(submissions):
+    _, _, said = submissions
+    found = {name: text for name, text in said.items() if name.startswith("emmy/")}
+    assert set(found) == {f"emmy/{name}-{part}" for name in BROKEN_COPIES for part in (8.3, 8.4)}
+    assert all("not readable as a notebook" in text for text in found.values())
+
+
+def test_what_lies_in_the_wrong_place_fails_alone(submissions):
+    course, _, said = submissions
+    assert "rename it to one of 08_training.ipynb" in said["fritz/my homework"]
+    assert f"move it to {course / 'submitted'}/STUDENT/08_training.ipynb" in said["08_training"]
+    assert "lies in the wrong place" in said["fritz/week4/08_training"]
+    assert not [name for name in said if "checkpoint" in name]
+
+
+def test_grading_with_the_library_itself(tmp_path):
+    course = prepare(tmp_path)
+    hand_in(course, "ada", exercise("8.3", "(281, 655)"), exercise("8.4", "0.91 * 0.09 / 1e-6"))
     _, said = graded(course)
-    assert said[f"carl/{name.removesuffix('.ipynb')}-8.4"] == ""
+    assert said["ada/08_training-8.4"] == ""
+    assert "8.3: the second number goes to the end" in said["ada/08_training-8.3"]
 
 
-def test_what_cannot_be_graded_fails_alone(course):
-    """A strange name and two wrong places cost only the notebook concerned."""
-    hand_in(course, "ada", exercise("8.4", RIGHT))
-    hand_in(course, "carl", exercise("8.4", RIGHT), name="my homework.ipynb")
-    hand_in(course, ".", exercise("8.4", RIGHT))
-    hand_in(course, "dora/week4", exercise("8.4", RIGHT))
-    hand_in(course, "ada/.ipynb_checkpoints", exercise("8.4"), name="08_training-checkpoint.ipynb")
-    _, said = graded(course)
-    assert said.pop("ada/08_training-8.4") == "" and "missing" in said.pop("ada/08_training-8.3")
-    assert (
-        "no handed-out notebook is called my homework.ipynb; rename it to one of 08_training.ipynb"
-        in said.pop("carl/my homework")
-    )
-    assert f"move it to {course / 'submitted'}/STUDENT/08_training.ipynb" in said.pop("08_training")
-    assert "lies in the wrong place" in said.pop("dora/week4/08_training")
-    assert said == {}
-
-
-def test_an_endless_loop_costs_the_limit_once_and_only_what_follows(course):
-    hand_in(
-        course, "blaise", exercise("8.4", RIGHT), new_code_cell("while True: pass"), exercise("8.3")
-    )
-    hand_in(
-        course, "carl", new_code_cell("while True: pass"), exercise("8.3"), exercise("8.4", RIGHT)
-    )
-    done, said = graded(course, CELL_LIMIT_SECONDS="15")
-    assert said["blaise/08_training-8.4"] == ""
-    for name in ("blaise/08_training-8.3", "carl/08_training-8.3", "carl/08_training-8.4"):
-        assert "ran longer than 15 s" in said[name]
-    assert done.stdout.count("Timeout waiting for execute reply") <= 2 and "zmq" not in done.stdout
-
-
-def test_a_notebook_that_ends_python(course):
-    hand_in(
-        course,
-        "ada",
-        exercise("8.4", RIGHT),
-        new_code_cell("import os\nos._exit(1)"),
-        exercise("8.3"),
-    )
-    _, said = graded(course)
-    assert said["ada/08_training-8.4"] == "" and "ended Python" in said["ada/08_training-8.3"]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"<html>",
-        b"[]",
-        b"{}",
-        b"\xff\xfe",
-        b'{"cells": [1], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
-    ],
-)
-def test_a_file_that_is_no_notebook(course, content):
-    hand_in(course, "ada").write_bytes(content)
-    _, said = graded(course)
-    assert sorted(said) == ["ada/08_training-8.3", "ada/08_training-8.4"]
-    assert all("not readable as a notebook" in text for text in said.values())
-
-
-def test_a_cell_that_calls_itself_a_check_earns_nothing(course):
-    hand_in(course, "ada", exercise("8.4", "1"), new_code_cell("pass", metadata={"checks": "8.4"}))
-    _, said = graded(course)
-    assert said["ada/08_training-8.4"] != ""
-
-
-def test_nobody_has_handed_in(course):
-    done, _ = graded(course)
-    assert done.returncode != 0 and "no notebook to grade: there is no" in done.stdout
+def test_nobody_has_handed_in(tmp_path):
+    done, _ = graded(prepare(tmp_path))
+    assert done.returncode != 0 and "no notebook to grade" in done.stdout
 
 
 def test_command_prepares_for_both(tmp_path):

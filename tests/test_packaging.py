@@ -188,13 +188,13 @@ def test_readme_example_runs():
 
 def test_contributing_names_every_room():
     listed = re.findall(
-        r"^\| `gnet_lib/(\w+\.py)` \|",
+        r"^\| `gnet_lib/(\w+)(?:\.py|/)` \|",
         (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"),
         re.MULTILINE,
     )
-    assert sorted(listed) == sorted(
-        path.name for path in (ROOT / "gnet_lib").glob("*.py") if not path.name.startswith("__")
-    )
+    rooms = [*(ROOT / "gnet_lib").glob("*.py"), *(ROOT / "gnet_lib").glob("*/__init__.py")]
+    names = [path.parent.name if path.stem == "__init__" else path.stem for path in rooms]
+    assert sorted(listed) == sorted(set(names) - {"gnet_lib", "__main__"})
 
 
 def test_pins_of_the_readme_are_those_of_the_requirements():

@@ -15,7 +15,7 @@ SCHEMA_VERSION = 3
 
 
 def mark(kind: str, number: str, *, solution: bool = False, points: int | None = None) -> dict:
-    """nbgrader's metadata of a cell: what students write (solution), what earns points, or text.
+    """What nbgrader keeps about a cell: whether students write in it, and what it earns.
 
     Args:
         kind: "question", "answer" or "check"; with the number it names the cell in the gradebook.

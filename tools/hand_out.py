@@ -9,7 +9,9 @@ text, questions, answer cells. Outputs are cleared, so that students predict bef
 run; `--keep-outputs` leaves them. The answers to the puzzles of "Spot the bug" are part
 of that page's text and stay, unless `--hide-answers` is given. `--grader nbgrader` marks
 the exercises' cells for nbgrader, `--grader pytest` adds tests for submitted notebooks.
-Of all packages this needs nbformat only.
+
+nbconvert, the only package needed, removes cells and clears outputs. Nothing of it rewrites
+text, so the folded solutions, the links and the set-up cell's advice are dealt with here.
 """
 
 import argparse
@@ -22,21 +24,31 @@ from pathlib import Path
 import graders
 import nbformat
 import repository
+from nbconvert.preprocessors import (
+    ClearOutputPreprocessor,
+    Preprocessor,
+    RegexRemovePreprocessor,
+)
 from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "book"
 OUT = ROOT / "_handout"
 
-# A folded block with its title, and the blank lines in front of it.
+# How the cells begin that are taken out. The badge opens the book's own copy of the chapter,
+# which has the solutions. A solution's cell has nothing left without its folded block.
+BADGE = r"\[!\[Open in Colab\]\("
+NOTHING = r"\s*\Z"
+
+# A folded block with its title, and the blank lines in front of it. It may stand in one cell
+# with what comes next, as the answers to the puzzles do.
 FOLDED = re.compile(r"\n*<details>\s*<summary>(?P<title>.*?)</summary>.*?</details>", re.DOTALL)
 # A link to another page of the book: [text](page.ipynb) or [text](page.md#place).
 PAGE_LINK = re.compile(
     r"(?<!!)\[(?P<text>[^\[\]]+)\]\((?P<page>[\w./-]+\.(?:ipynb|md))(?:#[^)\s]*)?\)"
 )
-# The badge that opens the book's own copy of the chapter, which has the solutions.
-BADGE = "[![Open in Colab]("
-# What the set-up cell tells somebody without the library is for authors and Colab; students have a teacher.
+# What the set-up cell tells somebody without the library is for authors and for Colab;
+# students have a teacher.
 SET_UP = "# Set-up."
 ADVICE = re.compile(r"(?<=raise RuntimeError\()\n.*?\n(?= +\) from None)", re.DOTALL)
 STUDENTS_ADVICE = """
@@ -44,7 +56,10 @@ STUDENTS_ADVICE = """
             "then run this cell again."
 """
 GRADERS = ("pytest", "nbgrader")
-NO_ADDRESS = "note: the repository has no address yet, so the notebooks cannot install the library (make repository REPO=owner/name)"
+NO_ADDRESS = (
+    "note: the repository has no address yet, so the notebooks cannot install the library "
+    "(make repository REPO=owner/name)"
+)
 # What a chapter reads while it runs: the recorded measurements.
 RECORDS = "results"
 
@@ -69,24 +84,18 @@ def chapters(names: list[str], book: Path = BOOK) -> list[Path]:
     """
     known = {path.stem: path for path in sorted(book.glob("*.ipynb"))}
     numbers = {short_name(path): stem for stem, path in known.items() if stem[0].isdigit()}
-    stems = {numbers.get(name.lstrip("0"), name.removesuffix(".ipynb")) for name in names} or set(
-        known
-    )
-    if stems - set(known):
+    stems = {numbers.get(name.lstrip("0"), name.removesuffix(".ipynb")) for name in names}
+    if unknown := stems - set(known):
         raise ValueError(
-            f"CHAPTERS must be among {', '.join([*numbers, *known])}; got {', '.join(sorted(stems - set(known)))}"
+            f"CHAPTERS must be among {', '.join([*numbers, *known])}; "
+            f"got {', '.join(sorted(unknown))}"
         )
-    return [path for stem, path in known.items() if stem in stems]
+    return [path for stem, path in known.items() if stem in stems or not names]
 
 
 def part(cell: NotebookNode) -> str:
     """What the cell is of an exercise: "question", "answer" or "solution"; "" for all others."""
     return cell.metadata.get("gnet", {}).get("part", "")
-
-
-def stays(cell: NotebookNode) -> bool:
-    """Whether a cell, rid of its folded solutions, belongs into the hand-out."""
-    return part(cell) != "solution" and bool(cell.source) and not cell.source.startswith(BADGE)
 
 
 def without_folded(text: str, titles: tuple[str, ...]) -> str:
@@ -101,12 +110,23 @@ def with_links_among(text: str, pages: set[str]) -> str:
     return PAGE_LINK.sub(lambda link: link[0] if link["page"] in pages else link["text"], text)
 
 
-def clear_outputs(notebook: NotebookNode) -> None:
-    """Take out what running the cells has left."""
+def preprocessors(keep_outputs: bool) -> list[Preprocessor]:
+    """What nbconvert does to a chapter, in this order."""
+    steps: list[Preprocessor] = [RegexRemovePreprocessor(patterns=[BADGE, NOTHING])]
+    if not keep_outputs:
+        # `mystnb` describes the picture that is gone.
+        steps.append(ClearOutputPreprocessor(remove_metadata_fields={"mystnb"}))
+    return steps
+
+
+def require_no_solution(notebook: NotebookNode) -> None:
+    """Refuse to hand out what still has a solution, or calls itself one."""
     for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-            cell.metadata.pop("mystnb", None)  # describes the picture that is gone
+        if part(cell) == "solution" or re.search(r"<summary>\s*Solution", cell.source):
+            raise ValueError(
+                "a solution must stand between <details> and </details>, below its title in "
+                f"<summary>, but there is: {cell.source[:60]!r}"
+            )
 
 
 def hand_out(
@@ -122,6 +142,9 @@ def hand_out(
 
     Returns:
         The copy without solutions.
+
+    Raises:
+        ValueError: if a solution is left, because it is not folded.
     """
     titles = ("Solution", "Answer") if hide_answers else ("Solution",)
     copied = copy.deepcopy(notebook)
@@ -130,9 +153,9 @@ def hand_out(
             cell.source = with_links_among(without_folded(cell.source, titles), pages)
         elif cell.source.startswith(SET_UP):
             cell.source = ADVICE.sub(STUDENTS_ADVICE, cell.source)
-    copied.cells = [cell for cell in copied.cells if stays(cell)]
-    if not keep_outputs:
-        clear_outputs(copied)
+    for step in preprocessors(keep_outputs):
+        copied, _ = step.preprocess(copied, {})
+    require_no_solution(copied)
     return copied
 
 
@@ -146,27 +169,31 @@ def write(paths: list[Path], out: Path, grader: str | None = None, **options: bo
         options: as for `hand_out`.
 
     Raises:
-        ValueError: if there is no such grader; if the folder is not empty: students' work may lie in it.
+        ValueError: if there is no such grader; if the folder is not empty, because students'
+            work may lie in it; if a solution is left, because it is not folded.
     """
     if grader not in (None, *GRADERS):
         raise ValueError(f"GRADER must be {' or '.join(GRADERS)}; got {grader}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(
-            f"OUT must be a new or an empty folder, because work may lie in it; {out} is not. Delete it or name another: OUT=folder"
+            "OUT must be a new or an empty folder, because work may lie in it; "
+            f"{out} is not. Delete it or name another: OUT=folder"
         )
-    out.mkdir(parents=True, exist_ok=True)
     pages = {path.name for path in paths}
-    for path in paths:
-        copied = hand_out(nbformat.read(path, as_version=4), pages, **options)
+    copies = {
+        path.name: hand_out(nbformat.read(path, as_version=4), pages, **options) for path in paths
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    for name, copied in copies.items():
         copied = graders.for_nbgrader(copied) if grader == "nbgrader" else copied
-        (out / path.name).write_text(nbformat.writes(copied).rstrip("\n") + "\n", encoding="utf-8")
+        (out / name).write_text(nbformat.writes(copied).rstrip("\n") + "\n", encoding="utf-8")
     shutil.copytree(paths[0].parent / RECORDS, out / RECORDS)
     if grader == "pytest":
         graders.add_pytest_file(out)
 
 
-def main(arguments: list[str]) -> int:
-    """Hand out what the command line names; 1 when that is impossible."""
+def command_line() -> argparse.ArgumentParser:
+    """What can be chosen."""
     parser = argparse.ArgumentParser(
         description="Copy the book's notebooks for a class, without the solutions."
     )
@@ -177,23 +204,22 @@ def main(arguments: list[str]) -> int:
         "--hide-answers", action="store_true", help="take out the answers to the puzzles, too"
     )
     parser.add_argument("--grader", help=f"prepare the hand-outs for {' or '.join(GRADERS)}")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Hand out what the command line names; 1 when that is impossible."""
+    chosen = command_line().parse_args(arguments)
+    options = {"keep_outputs": chosen.keep_outputs, "hide_answers": chosen.hide_answers}
     try:
-        paths = chapters(options.chapters)
-        write(
-            paths,
-            options.out,
-            options.grader,
-            keep_outputs=options.keep_outputs,
-            hide_answers=options.hide_answers,
-        )
+        paths = chapters(chosen.chapters)
+        write(paths, chosen.out, chosen.grader, **options)
     except (ValueError, OSError) as error:  # a wrong choice; no place or no right to write
         print(error, file=sys.stderr)
         return 1
     names = ", ".join(map(short_name, paths))
-    print(
-        f"{len(paths)} {'notebook' if len(paths) == 1 else 'notebooks'} ({names}) without solutions: {options.out}"
-    )
+    noun = "notebook" if len(paths) == 1 else "notebooks"
+    print(f"{len(paths)} {noun} ({names}) without solutions: {chosen.out}")
     if repository.current() == repository.PLACEHOLDER:
         print(NO_ADDRESS)
     return 0

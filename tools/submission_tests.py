@@ -57,7 +57,8 @@ def misfiled(path):
     if len(path.relative_to(SUBMITTED).parts) != 2:
         return f"{path} lies in the wrong place; move it to {SUBMITTED}/STUDENT/{path.name}"
     if original(path) is None:
-        return f"no handed-out notebook is called {path.name}; rename it to one of {', '.join(f'{stem}.ipynb' for stem in HANDED_OUT)}"
+        names = ", ".join(f"{stem}.ipynb" for stem in HANDED_OUT)
+        return f"no handed-out notebook is called {path.name}; rename it to one of {names}"
     return ""
 
 
@@ -96,17 +97,20 @@ def add_checks(notebook, calls):
 def stopped(notebook):
     """Execute a notebook as far as it goes; what stopped it, "" if nothing did."""
     client = NotebookClient(
-        notebook, allow_errors=True, timeout=CELL_LIMIT_SECONDS, kernel_name="python3",
+        notebook,
+        allow_errors=True,
+        timeout=CELL_LIMIT_SECONDS,
+        kernel_name="python3",
         resources={"metadata": {"path": str(HERE)}},
-    )  # fmt: skip
+    )
+    cause = "not graded: a cell before or in this answer"
     try:
-        client.execute(
-            stderr=subprocess.DEVNULL
-        )  # the kernel's own log; what students print comes as output
+        # The kernel's own log goes; what students print comes as output.
+        client.execute(stderr=subprocess.DEVNULL)
     except CellTimeoutError:
-        return f"not graded: a cell before or in this answer ran longer than {CELL_LIMIT_SECONDS} s"
+        return f"{cause} ran longer than {CELL_LIMIT_SECONDS} s"
     except DeadKernelError:
-        return "not graded: a cell before or in this answer ended Python, or needed more memory than there is"
+        return f"{cause} ended Python, or needed more memory than there is"
     return ""
 
 
@@ -119,7 +123,7 @@ def problem(cell, why_stopped):
 
 @cache
 def verdicts(path):
-    """Execute a submitted notebook, once for all its tests; exercise -> what is wrong with its answer."""
+    """Execute a submitted notebook, once for all its tests; exercise -> what is wrong there."""
     calls = checks(original(path))
     try:
         notebook = nbformat.read(path, as_version=4)
@@ -152,6 +156,7 @@ assert CASES, f"no notebook to grade: there is no {SUBMITTED}/STUDENT/CHAPTER.ip
 
 @pytest.mark.parametrize("path, number", CASES)
 def test_answer(path, number):
+    """The answer is there, and the checker finds it right."""
     assert not misfiled(path), misfiled(path)
     found = verdicts(path)
     assert number in found, f"{number}: the cell for the answer is missing"
