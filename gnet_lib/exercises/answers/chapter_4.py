@@ -10,25 +10,23 @@ from gnet_lib.exercises.exercise import Exercise
 def saved(layer: Any, as_factor: bool = False) -> float:
     """Multiply-adds that the reductions save in a module; as a factor on demand."""
     place = layer.in_channels, layer.row.widths, layer.out_size
-    naive = lib.cost.total(lib.inception_cost(*place, naive=True)).multiply_adds
+    naive = lib.cost.total(lib.inception_cost(*place, lib.NAIVE)).multiply_adds
     reduced = lib.cost.total(lib.inception_cost(*place)).multiply_adds
     return naive / reduced if as_factor else naive - reduced
 
 
 def without_projections(projection_counted: bool = False) -> tuple[int, int]:
     """Channels behind 5b and multiply-adds of nine modules that hand on what they pool."""
-    counted = ("1x1", "3x3", "5x5", "pool") if projection_counted else ("1x1", "3x3", "5x5")
-    channels, multiply_adds = 192, 0
-    for layer in lib.inception_shapes():
-        costs = lib.inception_cost(channels, layer.row.widths, layer.out_size)
-        multiply_adds += sum(costs[branch].multiply_adds for branch in counted)
-        channels = layer.row.widths.naive_out_channels(channels)
-    return channels, multiply_adds
+    unprojected = lib.REDUCED.variant("unprojected", {"pool": (lib.Pool(),)})
+    layers = lib.inception_shapes(design=unprojected)
+    counted = lib.REDUCED if projection_counted else unprojected
+    multiply_adds = sum(lib.cost.row_cost(layer, counted).multiply_adds for layer in layers)
+    return layers[-1].out_channels, multiply_adds
 
 
-def nine_modules(**design: bool) -> int:
+def nine_modules(design: Any) -> int:
     """Multiply-adds of GoogLeNet's modules, each with the output of the one before it."""
-    costs = lib.network_cost(**design)
+    costs = lib.network_cost(design=design)
     return sum(costs[name].multiply_adds for name in lib.WIDTHS)
 
 
@@ -71,12 +69,12 @@ EXERCISES = (
                 "all that it pools.",
             ),
             (
-                lambda: (ANY, nine_modules()),
+                lambda: (ANY, nine_modules(lib.REDUCED)),
                 "those are the multiply-adds with the projections. Without them every module "
                 "reads more channels.",
             ),
             (
-                lambda: (ANY, nine_modules(naive=True)),
+                lambda: (ANY, nine_modules(lib.NAIVE)),
                 "those are the multiply-adds without the reductions. They are to stay in front of "
                 "the 3x3 and the 5x5.",
             ),

@@ -29,7 +29,7 @@ def at_448() -> Any:
 
 def naive_rows(**choices: bool) -> dict:
     """What each row of the network costs with naive modules."""
-    return lib.network_cost(naive=True, **choices)
+    return lib.network_cost(design=lib.NAIVE, **choices)
 
 
 def naive_network(**choices: bool) -> Any:
