@@ -8,6 +8,7 @@ notes where every generator stands.
 import random
 import warnings
 from contextlib import AbstractContextManager, nullcontext
+from itertools import pairwise
 from typing import Any
 
 import numpy
@@ -46,7 +47,7 @@ def pick_device(wanted: str | torch.device | None = None) -> torch.device:
     """
     candidates = [_parse_device(wanted)] if wanted is not None else _listed_accelerators()
     cpu = torch.device("cpu")
-    for device, following in zip(candidates, [*candidates[1:], cpu], strict=True):
+    for device, following in pairwise([*candidates, cpu]):
         try:
             try_device(device)
             return device

@@ -45,8 +45,6 @@ from gnet_lib.device import (
 from gnet_lib.history import Evaluation, History, Progress, epoch_line
 from gnet_lib.safeguards import ChanceWatch, clear_memory_error, require_finite
 
-EVALUATION_BATCH = 500
-
 Augment = Callable[..., Tensor]  # called as augment(images, generator=generator)
 
 
@@ -103,7 +101,7 @@ def evaluate(
     model: nn.Module,
     image_set: ImageDataset,
     *,
-    batch_size: int = EVALUATION_BATCH,
+    batch_size: int = 500,
     device: str | torch.device | None = None,
 ) -> Evaluation:
     """Measure a model on a set of images, in evaluation mode and without gradients.
@@ -123,7 +121,7 @@ def evaluate(
     Raises:
         ValueError: for images that are not normalised, a set without images, labels that
             the model has no logit for, or a ``batch_size`` below 1.
-        torch.OutOfMemoryError: when a GPU's memory does not suffice for a batch.
+        RuntimeError: when a GPU's memory does not suffice for a batch (an OutOfMemoryError).
 
     Example:
         >>> images = ImageDataset(torch.zeros(3, 1, 28, 28), torch.tensor([0, 0, 1]))
@@ -204,7 +202,21 @@ def train_epoch(
     progress: Progress,
     watch: ChanceWatch,
 ) -> None:
-    """Train on one batch after the other: forward, loss, backward, one step of the optimiser."""
+    """Train on one batch after the other.
+
+    Args:
+        model: returns logits (N, num_classes), or a tuple whose first entry they are.
+        steps: the batches: images (N, C, H, W) and labels (N,), on the model's device.
+        optimizer: changes the weights.
+        scheduler: changes the learning rate after every step.
+        settings: the weights of the loss.
+        precision: of convolutions and matrix products, ``torch.float32`` or ``torch.bfloat16``.
+        progress: where the run is; every step is added.
+        watch: sees every step's answers.
+
+    Raises:
+        NonFiniteLossError: when the loss or its gradient is no longer a finite number.
+    """
     model.train()
     started = time.perf_counter()
     for images, labels in steps:
@@ -362,7 +374,7 @@ def fit(
     Raises:
         ValueError: for a bad argument, or a checkpoint that is damaged or of another run.
         NonFiniteLossError: when the loss or its gradient is no longer a finite number.
-        torch.OutOfMemoryError: when a GPU's memory does not suffice for a step.
+        RuntimeError: when a GPU's memory does not suffice for a step (an OutOfMemoryError).
 
     Example:
         >>> images = ImageDataset(torch.randn(8, 1, 28, 28), torch.arange(8))
@@ -481,9 +493,10 @@ def _validate(
 ) -> Evaluation | None:
     if validation is None:
         return None
-    if device_of(model).type != "cpu":  # a GPU had the memory for a step of the training
-        return evaluate(model, validation, batch_size=min(batch_size, EVALUATION_BATCH))
-    return evaluate(model, validation)
+    if device_of(model).type == "cpu":
+        return evaluate(model, validation)
+    # A GPU had the memory for a step of the training, so it has it for as many images here.
+    return evaluate(model, validation, batch_size=min(batch_size, 500))
 
 
 def _identity(
