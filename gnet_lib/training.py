@@ -121,7 +121,7 @@ def evaluate(
     Raises:
         ValueError: for images that are not normalised, a set without images, labels that
             the model has no logit for, or a ``batch_size`` below 1.
-        RuntimeError: when a GPU's memory does not suffice for a batch (an OutOfMemoryError).
+        RuntimeError: when a GPU's memory does not suffice for a batch (an ``OutOfMemoryError``).
 
     Example:
         >>> images = ImageDataset(torch.zeros(3, 1, 28, 28), torch.tensor([0, 0, 1]))
@@ -374,7 +374,7 @@ def fit(
     Raises:
         ValueError: for a bad argument, or a checkpoint that is damaged or of another run.
         NonFiniteLossError: when the loss or its gradient is no longer a finite number.
-        RuntimeError: when a GPU's memory does not suffice for a step (an OutOfMemoryError).
+        RuntimeError: when a GPU's memory does not suffice for a step (an ``OutOfMemoryError``).
 
     Example:
         >>> images = ImageDataset(torch.randn(8, 1, 28, 28), torch.arange(8))
@@ -493,10 +493,13 @@ def _validate(
 ) -> Evaluation | None:
     if validation is None:
         return None
-    if device_of(model).type == "cpu":
-        return evaluate(model, validation)
-    # A GPU had the memory for a step of the training, so it has it for as many images here.
-    return evaluate(model, validation, batch_size=min(batch_size, 500))
+    at_a_time = evaluation_batch(device_of(model), batch_size)
+    return evaluate(model, validation, batch_size=at_a_time)
+
+
+def evaluation_batch(device: torch.device, batch_size: int) -> int:
+    """How many images ``fit`` evaluates at a time: on a GPU no more than a step had memory for."""
+    return 500 if device.type == "cpu" else min(500, batch_size)
 
 
 def _identity(
