@@ -225,6 +225,13 @@ def test_auxiliary_outputs_are_trained_with_their_weight():
     assert not torch.equal(trained.get_parameter("head.6.weight"), head_before)
 
 
+def test_a_model_in_evaluation_mode_is_trained_in_training_mode():
+    one, other = tiny_model(), tiny_model().eval()
+    run(one, epochs=1)
+    run(other, epochs=1)
+    assert same_weights(one, other)
+
+
 def test_frozen_parameters_stay():
     model = tiny_model()
     model[0].requires_grad_(False)
