@@ -23,7 +23,7 @@ from typing import Any
 import torch
 import torchvision
 from gnet_lib.data import ImageDataset, load_fashion_mnist
-from gnet_lib.training import pick_device
+from gnet_lib.device import pick_device
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "book" / "results"

@@ -31,7 +31,7 @@ from gnet_lib.cost import torchinfo_cost
 from gnet_lib.data import ImageDataset, shift_and_flip
 from gnet_lib.inception import LinearInception
 from recipe import train
-from gnet_lib.training import computes_bfloat16, pick_device
+from gnet_lib.device import computes_bfloat16, pick_device
 from torch import Tensor
 
 MODULES = {"naive": NaiveInception, "reduced": Inception, "linear": LinearInception}

@@ -2,9 +2,10 @@
 
 One room a purpose: ``paper`` (the table), ``inception`` (the two modules), ``googlenet``
 (whole networks), ``variants`` (the notes' and torchvision's network), ``cost`` (what they
-cost), ``roofline`` (theory against stopwatch), ``data`` (Fashion-MNIST), ``training``
-(fit and evaluate) with ``checkpoint`` (Ctrl-C and exact resume) and ``safeguards`` (what
-watches over a run), ``gradients`` (signal and gradient, row by row),
+cost), ``timing`` (stopwatch and roofline), ``data`` (Fashion-MNIST), ``device`` (where
+to compute, and the seed), ``training`` (fit and evaluate) with ``history`` (what it reports),
+``checkpoint`` (Ctrl-C and exact resume) and ``safeguards`` (what watches over a run),
+``diagnostics`` (first weights, signal and gradient, row by row),
 ``records`` (what was measured once and kept), ``plots`` (every figure of the book),
 ``explorer`` (a module with sliders) and ``exercises`` (checkers of a reader's answers).
 
@@ -62,20 +63,12 @@ _ROOMS = {
         "load_fashion_mnist",
         "shift_and_flip",
     ),
-    "training": (
-        "Evaluation",
-        "History",
-        "NonFiniteLossError",
-        "computes_bfloat16",
-        "evaluate",
-        "fit",
-        "joint_loss",
-        "pick_device",
-        "set_seed",
-    ),
+    "device": ("computes_bfloat16", "pick_device", "set_seed"),
+    "history": ("Evaluation", "History"),
     "checkpoint": (),
-    "safeguards": (),
-    "gradients": ("gradient_norms", "initialise", "activation_std"),
+    "safeguards": ("NonFiniteLossError",),
+    "training": ("evaluate", "fit", "joint_loss"),
+    "diagnostics": ("activation_std", "gradient_norms", "initialise"),
     "records": ("provenance", "read_record"),
     "plots": (),
     "explorer": ("explorer_chart", "module_explorer"),

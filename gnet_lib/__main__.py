@@ -177,7 +177,7 @@ def check_device() -> None:
     """Say on which device the chapters will train, and why."""
     import torch
 
-    from gnet_lib.training import pick_device
+    from gnet_lib.device import pick_device
 
     device = pick_device()
     if device.type == "cuda":
@@ -234,8 +234,8 @@ def _train_briefly() -> tuple[list[float], float]:
     from torch.nn.functional import cross_entropy
 
     from gnet_lib.data import load_sample
+    from gnet_lib.device import pick_device, set_seed
     from gnet_lib.googlenet import MiniGoogLeNet
-    from gnet_lib.training import pick_device, set_seed
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # check_device has shown them

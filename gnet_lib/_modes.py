@@ -9,14 +9,34 @@ from torch import nn
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put a model in evaluation mode; afterwards each layer is in the mode that it came in."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    """Put a model in evaluation mode; afterwards each layer is back in the mode it came in."""
+    with _modes_restored(model):
+        model.eval()
+        yield
+
+
+@contextmanager
+def training_mode_without_traces(model: nn.Module) -> Iterator[None]:
+    """Put a model in training mode; afterwards also its running averages are as they came."""
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    with _modes_restored(model):
+        model.train()
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for name, buffer in model.named_buffers():
+                    buffer.copy_(buffers[name])
+
+
+@contextmanager
+def _modes_restored(model: nn.Module) -> Iterator[None]:
+    modes = [(layer, layer.training) for layer in model.modules()]
     try:
         yield
     finally:
-        for module, training in modes:
-            module.training = training
+        for layer, training in modes:
+            layer.training = training
 
 
 @contextmanager

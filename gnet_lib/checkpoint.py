@@ -1,30 +1,28 @@
 """What keeps the work of a long run: Ctrl-C that waits, and the checkpoint file.
 
-``fit`` in the room ``training`` uses both. A checkpoint holds all that changes in a run:
-weights, optimiser, schedule, random generators, history and the place in the epoch. The
-same call of ``fit`` goes on from there, exactly.
+``fit`` in the room ``training`` uses both. This room knows nothing of a run: it stores and
+reads a dict of plain values and tensors, whole or not at all, and compares what two runs
+were called with.
 """
 
 import functools
 import os
-import random
 import signal
 import threading
 import zipfile
 import zlib
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import Any, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gnet_lib.data import ImageDataset
+from gnet_lib.device import first_line
 
-if TYPE_CHECKING:  # training imports this room, so this room cannot import training
-    from gnet_lib.training import Augment, Run
-
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 
 
 # --- Ctrl-C ------------------------------------------------------------------------------
@@ -40,7 +38,7 @@ class StopOnInterrupt:
 
     def __init__(self) -> None:
         self.requested = False
-        self._former = None
+        self._former: Any = None
 
     def __enter__(self) -> "StopOnInterrupt":
         former = signal.getsignal(signal.SIGINT)
@@ -49,7 +47,7 @@ class StopOnInterrupt:
             self._former = signal.signal(signal.SIGINT, self._handle)
         return self
 
-    def _handle(self, signal_number: int, frame: Any) -> None:
+    def _handle(self, signal_number: int, frame: FrameType | None) -> None:
         # No print here: a signal may interrupt another print.
         if self.requested:
             raise KeyboardInterrupt
@@ -60,75 +58,20 @@ class StopOnInterrupt:
             signal.signal(signal.SIGINT, self._former)
 
 
-def _place(run: "Run") -> str:
-    if run.finished:
-        return f"all {run.settings.epochs} epochs are complete"
-    return (
-        f"epoch {run.epoch} of {run.settings.epochs}, "
-        f"after step {run.step} of {run.steps_per_epoch}"
-    )
+# --- the file ----------------------------------------------------------------------------
 
 
-def interrupted_line(run: "Run", path: Path | None) -> str:
-    """What ``fit`` says after Ctrl-C: how far it came, and how to go on."""
-    line = f"stopped by Ctrl-C: {_place(run)}; the model keeps what it has learnt"
-    if run.finished:
-        return line
-    if path is None:
-        return f"{line}. To be able to go on after a stop, give fit a checkpoint=..."
-    return f"{line}. To go on, call fit again with the same arguments ({path})"
-
-
-# --- checkpoint --------------------------------------------------------------------------
-
-
-def save_checkpoint(run: "Run", path: Path) -> None:
-    """Store the run so that the file is at every moment the old one or the new one."""
-    state = {
-        "format": CHECKPOINT_FORMAT,
-        "settings": run.identity,
-        "device": run.device.type,
-        "precision": precision_name(run),
-        "epoch": run.epoch,
-        "step": run.step,
-        "totals": asdict(run.totals),
-        "watched": run.watched,
-        "rows": run.history.rows,
-        "model": run.model.state_dict(),
-        "optimizer": run.optimizer.state_dict(),
-        "scheduler": run.scheduler.state_dict(),
-        "random": random_states(run),
-    }
+def save_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Store a dict so that the file is at every moment the old one or the new one."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
         with open(temporary, "wb") as file:
-            torch.save(state, file)
+            torch.save({"format": CHECKPOINT_FORMAT, **state}, file)
             file.flush()
             os.fsync(file.fileno())  # on the disk before it takes the old one's name
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def resume(run: "Run", path: Path) -> None:
-    """Bring a run to where its checkpoint left off; without a file do nothing."""
-    if path.is_dir():
-        raise ValueError(f"checkpoint must be the name of a file, but {path} is a folder")
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return
-    state = load_checkpoint(path)
-    _require_same_run(run, state, path)
-    run.model.load_state_dict(state["model"])
-    run.optimizer.load_state_dict(state["optimizer"])
-    run.scheduler.load_state_dict(state["scheduler"])
-    run.epoch, run.step = state["epoch"], state["step"]
-    run.totals = replace(run.totals, **state["totals"])
-    run.watched = state["watched"]
-    run.history.rows = state["rows"]
-    same_device = state["device"] == run.device.type
-    restore_random_states(run, state["random"], same_device)
-    print(_resumed_line(run, path, state))
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -139,8 +82,8 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 
     Returns:
         What the file holds, on the CPU. ``"model"`` are the weights for
-        ``model.load_state_dict``, ``"rows"`` those of the history, ``"epoch"`` and
-        ``"step"`` where the run goes on, ``"settings"`` what the run was called with.
+        ``model.load_state_dict``, ``"progress"`` the rows of the history and where the run
+        goes on, ``"settings"`` what the run was called with.
 
     Raises:
         ValueError: if the file is missing, damaged or no checkpoint.
@@ -152,9 +95,9 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         >>> model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
         >>> with TemporaryDirectory() as folder:
         ...     path = Path(folder) / "run.pt"
-        ...     history = fit(model, images, epochs=2, batch_size=4, checkpoint=path, progress=False)
+        ...     _ = fit(model, images, epochs=2, batch_size=4, checkpoint=path, progress=False)
         ...     state = load_checkpoint(path)
-        >>> len(state["rows"]), sorted(state["model"])
+        >>> len(state["progress"]["rows"]), sorted(state["model"])
         (2, ['1.bias', '1.weight'])
     """
     try:
@@ -174,14 +117,60 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
             f"checkpoint {path} must be one of fit's, in format {CHECKPOINT_FORMAT}, but its "
             f"format is {found!r}; delete it to start anew, or give another name"
         )
-    return {"precision": "float32", "watched": [], **state}  # early files hold neither
+    return state
 
 
-def _require_same_run(run: "Run", state: dict[str, Any], path: Path) -> None:
-    then = state["settings"]
+class Stateful(Protocol):
+    """What can say in plain values and tensors where it is, and go back there."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it is."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any], /) -> Any:
+        """Go there."""
+        ...
+
+
+class Checkpoint:
+    """The file of a run: what the run was called with, and where each of its parts is.
+
+    Args:
+        path: of the file; its folder is made.
+        head: plain values to be stored with the parts. A file goes on with a run only if its
+            ``"settings"`` are the same.
+        parts: what changes as the run goes on, by name.
+    """
+
+    def __init__(self, path: Path, head: dict[str, Any], parts: Mapping[str, Stateful]) -> None:
+        if path.is_dir():
+            raise ValueError(f"checkpoint must be the name of a file, but {path} is a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path, self.head, self.parts = path, head, parts
+
+    def save(self) -> None:
+        """Store where every part is."""
+        states = {name: part.state_dict() for name, part in self.parts.items()}
+        save_checkpoint({**self.head, **states}, self.path)
+
+    def load(self) -> dict[str, Any]:
+        """Bring every part to where the file left it; what the file holds, if there is one."""
+        if not self.path.exists():
+            return {}
+        stored = load_checkpoint(self.path)
+        _require_same_settings(stored["settings"], self.head["settings"], self.path)
+        for name, part in self.parts.items():
+            part.load_state_dict(stored[name])
+        return stored
+
+
+# --- is it the same run? -----------------------------------------------------------------
+
+
+def _require_same_settings(then: dict[str, Any], now: dict[str, Any], path: Path) -> None:
     differences = [
         f"{name} is {then.get(name)!r} in the file and {value!r} in this call"
-        for name, value in run.identity.items()
+        for name, value in now.items()
         if then.get(name) != value
     ]
     if differences:
@@ -206,76 +195,14 @@ def describe_set(image_set: ImageDataset | None) -> str | None:
         return None
     checksum = 0
     for tensor in (image_set.images, image_set.labels):
-        checksum = zlib.crc32(tensor.contiguous().cpu().numpy(), checksum)
+        checksum = zlib.crc32(tensor.contiguous().cpu().numpy().data, checksum)
     return f"{len(image_set):,} images ({checksum:08x})"
 
 
-def describe_augment(augment: "Augment | None") -> str | None:
+def describe_augment(augment: Callable[..., Tensor] | None) -> str | None:
     """The name of the function, and the arguments that ``functools.partial`` gave it."""
     if augment is None:
         return None
     if isinstance(augment, functools.partial):
         return f"{describe_augment(augment.func)} with {augment.args} {augment.keywords}"
     return getattr(augment, "__qualname__", type(augment).__qualname__)
-
-
-def random_states(run: "Run") -> dict[str, Any]:
-    """Where every random generator stands, in plain values and tensors."""
-    import numpy
-
-    name, keys, *rest = numpy.random.get_state()
-    accelerator = None
-    if run.device.type == "cuda":
-        accelerator = torch.cuda.get_rng_state(run.device)
-    elif run.device.type == "mps":
-        accelerator = torch.mps.get_rng_state()
-    return {
-        "python": random.getstate(),
-        "numpy": (name, keys.tolist(), *rest),
-        "torch": torch.get_rng_state(),
-        "accelerator": accelerator,
-        "augment": run.generator.get_state(),
-    }
-
-
-def restore_random_states(run: "Run", states: dict[str, Any], same_device: bool) -> None:
-    """Put every generator back; a device's own only on the same kind of device."""
-    import numpy
-
-    random.setstate(states["python"])
-    numpy.random.set_state(states["numpy"])
-    torch.set_rng_state(states["torch"])
-    if same_device:
-        run.generator.set_state(states["augment"])
-        if run.device.type == "cuda":
-            torch.cuda.set_rng_state(states["accelerator"], run.device)
-        elif run.device.type == "mps":
-            torch.mps.set_rng_state(states["accelerator"])
-
-
-def precision_name(run: "Run") -> str:
-    """``"bfloat16"`` or ``"float32"``: what the run's steps are computed in."""
-    return str(run.precision).removeprefix("torch.")
-
-
-def _resumed_line(run: "Run", path: Path, state: dict[str, Any]) -> str:
-    if run.finished:
-        return f"{path}: {_place(run)}; weights and history are loaded, nothing is left to train"
-    line = f"resumed from {path}: {_place(run)}"
-    device, precision = state["device"], state["precision"]
-    if device != run.device.type:
-        line += (
-            f". It was stored on {device} and goes on on {run.device.type}, so dropout and "
-            "augmentation will not be those of a run that was never stopped"
-        )
-    if precision != precision_name(run):
-        line += (
-            f". Its steps were computed in {precision} and go on in {precision_name(run)}, so "
-            "its weights will not be exactly those of a run that was never stopped"
-        )
-    return line
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's text, or the error's name where it has none."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -1,19 +1,22 @@
 """What watches over a training run and says what is wrong.
 
 Three troubles: a loss that is no longer finite, a GPU whose memory runs out, and a network
-that does not begin to learn. ``fit`` in the room ``training`` calls these functions.
+that does not begin to learn. ``fit`` in the room ``training`` calls these.
 """
 
 import math
+import traceback
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-if TYPE_CHECKING:  # training imports this room, so this room cannot import training
-    from gnet_lib.training import Run
+from gnet_lib.device import first_line
+from gnet_lib.history import Progress
 
 WATCH_FROM, WATCH_TO = 81, 100  # the steps that show whether a network begins to learn
 
@@ -32,9 +35,11 @@ class NonFiniteLossError(RuntimeError):
     """
 
 
-def stop_unless_finite(run: "Run", loss: Tensor) -> None:
-    """Raise before the optimiser's step, so that the weights are still good."""
-    gradients = [each.grad for each in run.model.parameters() if each.grad is not None]
+def require_finite(
+    loss: Tensor, model: nn.Module, progress: Progress, learning_rate: float
+) -> None:
+    """Raise unless loss and gradient are finite: before a step, while the weights are good."""
+    gradients = [each.grad for each in model.parameters() if each.grad is not None]
     if not math.isfinite(loss.item()):
         what = "loss"
     elif not torch.nn.utils.get_total_norm(gradients).isfinite():
@@ -42,17 +47,35 @@ def stop_unless_finite(run: "Run", loss: Tensor) -> None:
     else:
         return
     raise NonFiniteLossError(
-        f"the {what} is not finite (loss {loss.item()}) in epoch {run.epoch}, step "
-        f"{run.step + 1} of {run.steps_per_epoch}, at learning rate "
-        f"{run.optimizer.param_groups[0]['lr']:.3g}. Usual causes: a learning rate that is "
-        f"too high (try learning_rate={run.settings.learning_rate / 10:.3g}), images that "
-        "are not normalised or hold NaN (look at their mean and standard deviation; an "
-        "augment function can bring them in), a network without normalisation that starts "
-        "badly. The weights are those from before this step."
+        f"the {what} is not finite (loss {loss.item()}) in epoch {progress.epoch}, step "
+        f"{progress.step + 1}. Usual causes: a learning rate that is too high (it climbs to "
+        f"{learning_rate:.3g}; try learning_rate={learning_rate / 10:.3g}), images that are not "
+        "normalised or hold NaN (look at their mean and standard deviation; an augment function "
+        "can bring them in), a network without normalisation that starts badly. The weights are "
+        "those from before this step."
     )
 
 
 # --- a GPU whose memory runs out ---------------------------------------------------------
+
+
+@contextmanager
+def clear_memory_error(device: torch.device, batch_size: int) -> Iterator[None]:
+    """Have a GPU's full memory said with the batch size, and with what to do about it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not ran_out_of_memory(error, device):
+            raise
+        # A notebook keeps its last error, and with it the failed step's tensors. They are let
+        # go here, so that the next try finds the memory free.
+        traceback.clear_frames(error.__traceback__)
+        raise torch.OutOfMemoryError(
+            f"the GPU ran out of memory with a batch_size of {batch_size} ({first_line(error)}). "
+            "Use a smaller batch_size, a smaller network or smaller images, end other programs "
+            "that use this GPU (nvidia-smi lists them; another notebook's kernel may be one), "
+            "or compute with device='cpu'"
+        ) from error
 
 
 def ran_out_of_memory(error: RuntimeError, device: torch.device) -> bool:
@@ -64,80 +87,45 @@ def ran_out_of_memory(error: RuntimeError, device: torch.device) -> bool:
     return device.type != "cpu" and any(each in str(error) for each in words)
 
 
-def free_memory(device: torch.device) -> None:
-    """Give back what PyTorch keeps for later, so that smaller pieces find room."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif device.type == "mps":
-        torch.mps.empty_cache()
-
-
-def divide_further(run: "Run") -> None:
-    """Have a batch computed in twice as many parts, unless they would become too small."""
-    batch_size = run.settings.batch_size
-    before, parts = math.ceil(batch_size / run.parts), 2 * run.parts
-    if batch_size // parts < 2:  # batch normalisation needs two images
-        raise RuntimeError(
-            f"the GPU ran out of memory even with {before} images at a time. Use a smaller "
-            "network or smaller images, end other programs that use this GPU (nvidia-smi "
-            "lists them; another notebook's kernel may be one), or train with device='cpu'"
-        )
-    free_memory(run.device)
-    run.parts = parts
-    _print_above_bar(
-        f"the GPU ran out of memory with {before} images at a time; each step of "
-        f"{batch_size} is now computed in {parts} parts of {_part_sizes(batch_size, parts)}. "
-        "Batch and learning rate stay the same; batch normalisation sees one part at a time"
-    )
-
-
-def _part_sizes(batch_size: int, parts: int) -> str:
-    smallest, left_over = divmod(batch_size, parts)
-    return f"{smallest} or {smallest + 1}" if left_over else f"{smallest}"
-
-
-def halve_evaluation_batch(batch_size: int, device: torch.device) -> int:
-    """Half of an evaluation's batch, said in a line."""
-    if batch_size == 1:
-        raise RuntimeError(
-            "the GPU ran out of memory with a single image. End other programs that use "
-            "this GPU (nvidia-smi lists them), or evaluate with device='cpu'"
-        )
-    free_memory(device)
-    _print_above_bar(
-        f"the GPU ran out of memory with {batch_size} images at a time; the evaluation goes "
-        f"on with {batch_size // 2}, which does not change its result"
-    )
-    return batch_size // 2
-
-
-def _print_above_bar(line: str) -> None:
-    from tqdm import tqdm
-
-    tqdm.write(line)
-
-
 # --- a network that does not begin to learn ----------------------------------------------
 
 
-def watch_for_chance(run: "Run", logits: Tensor, labels: Tensor) -> None:
-    """Note how steps 81 to 100 of a run do; warn if that is no better than guessing.
+class ChanceWatch:
+    """Notes how steps 81 to 100 of a run do; warns if that is no better than guessing.
 
     Only the main logits count, with the plain cross-entropy: the joint loss of a network
     with auxiliary classifiers or of smoothed labels has another chance level.
+
+    Args:
+        classes: how many classes the training set has.
     """
-    step = (run.epoch - 1) * run.steps_per_epoch + run.step + 1
-    if WATCH_FROM <= step <= WATCH_TO:
-        losses = F.cross_entropy(logits, labels, reduction="none")
-        correct = logits.argmax(dim=1) == labels
-        run.watched += torch.stack([losses, correct.float()], dim=1).tolist()
-    if step == WATCH_TO:
-        losses, correct = torch.tensor(run.watched).unbind(dim=1)
-        run.watched = []
-        classes = len(run.train.labels.unique())
-        if at_chance_level(losses, correct, classes):
-            line = _chance_line(losses.mean().item(), correct.mean().item(), classes)
-            warnings.warn(line, RuntimeWarning, stacklevel=5)  # 5: the line that called fit
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+        self.step = 0  # steps seen
+        self.noted: list[list[float]] = []  # loss, and 1 if correct, of each image
+
+    def look(self, logits: Tensor, labels: Tensor) -> None:
+        """See the next step's answers."""
+        self.step += 1
+        if WATCH_FROM <= self.step <= WATCH_TO:
+            losses = F.cross_entropy(logits, labels, reduction="none")
+            correct = logits.argmax(dim=1) == labels
+            self.noted += torch.stack([losses, correct.float()], dim=1).tolist()
+        if self.step == WATCH_TO:
+            losses, correct = torch.tensor(self.noted).unbind(dim=1)
+            self.noted = []
+            if at_chance_level(losses, correct, self.classes):
+                line = _chance_line(losses.mean().item(), correct.mean().item(), self.classes)
+                warnings.warn(line, RuntimeWarning, stacklevel=4)  # 4: the line that called fit
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint stores."""
+        return {"step": self.step, "noted": self.noted}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where another watch was."""
+        self.step, self.noted = state["step"], state["noted"]
 
 
 def at_chance_level(losses: Tensor, correct: Tensor, classes: int) -> bool:

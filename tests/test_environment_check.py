@@ -19,7 +19,7 @@ from torch import nn
 
 import gnet_lib.data
 import gnet_lib.googlenet
-import gnet_lib.training
+import gnet_lib.device
 from gnet_lib import __main__ as check
 
 REPOSITORY = Path(__file__).parent.parent
@@ -36,7 +36,7 @@ def quick_and_offline(monkeypatch, tmp_path):
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(check, "TRAINING_STEPS", 3)
     monkeypatch.setattr(check, "TRAINING_IMAGES", 20)
-    monkeypatch.setattr(gnet_lib.training, "pick_device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(gnet_lib.device, "pick_device", lambda: torch.device("cpu"))
 
 
 class TinyNetwork(nn.Module):
@@ -292,10 +292,10 @@ def test_device_says_which_and_why(capsys, monkeypatch):
     assert re.search(
         r"device cpu \(no usable GPU was found; \d+ processor threads", capsys.readouterr().out
     )
-    monkeypatch.setattr(gnet_lib.training, "pick_device", lambda: torch.device("mps"))
+    monkeypatch.setattr(gnet_lib.device, "pick_device", lambda: torch.device("mps"))
     check.check_device()
     assert "device mps (the GPU of this Apple computer)" in capsys.readouterr().out
-    monkeypatch.setattr(gnet_lib.training, "pick_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(gnet_lib.device, "pick_device", lambda: torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Example GPU")
     check.check_device()
     assert "device cuda (an NVIDIA or AMD GPU: Example GPU)" in capsys.readouterr().out
@@ -306,7 +306,7 @@ def test_warning_of_the_device_is_a_note_shown_once(capsys, monkeypatch, tiny_ne
         warnings.warn("the GPU does not answer")
         return torch.device("cpu")
 
-    monkeypatch.setattr(gnet_lib.training, "pick_device", falls_back)
+    monkeypatch.setattr(gnet_lib.device, "pick_device", falls_back)
     status, lines = run(capsys)
     assert status == 0
     assert lines.count("[note]     the GPU does not answer") == 1

@@ -11,8 +11,8 @@ import pytest
 from conftest import ROOT
 
 ROOMS = (
-    "paper", "inception", "googlenet", "variants", "cost", "roofline", "data", "training", "checkpoint",
-    "safeguards", "gradients", "records", "plots", "explorer", "exercises",
+    "paper", "inception", "googlenet", "variants", "cost", "roofline", "data", "device", "history",
+    "checkpoint", "safeguards", "training", "diagnostics", "records", "plots", "explorer", "exercises",
 )  # fmt: skip
 HEAVY = (
     "torch",

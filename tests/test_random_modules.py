@@ -1,4 +1,4 @@
-"""A thousand modules of random sizes: three ways of counting must agree on every one.
+"""A hundred modules of random sizes: three ways of counting must agree on every one.
 
 The closed formulas, torchinfo (after taking the biases apart) and PyTorch's own counter of
 FLOPs, which knows nothing of the other two. The modules live on the device "meta", where
@@ -15,7 +15,7 @@ from gnet_lib.cost import inception_cost, torchinfo_cost, total
 from gnet_lib.inception import Inception, NaiveInception
 from gnet_lib.paper import InceptionWidths
 
-GROUPS, IN_A_GROUP = 10, 50  # times two modules: 1,000
+GROUPS, IN_A_GROUP = 2, 25  # times two modules: 100
 
 
 def random_setting(chance: random.Random) -> tuple[int, InceptionWidths, int]:

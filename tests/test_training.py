@@ -2,15 +2,12 @@
 
 import contextlib
 import math
-import random
 import re
-import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy
 import pytest
 import torch
-from matplotlib.figure import Figure
 from tiny_training import (
     BATCH,
     COUNT,
@@ -22,116 +19,33 @@ from tiny_training import (
     same_weights,
     tiny_model,
 )
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gnet_lib import training
 from gnet_lib.data import ImageDataset
-from gnet_lib.training import (
-    Evaluation,
-    History,
-    computes_bfloat16,
-    evaluate,
-    joint_loss,
-    pick_device,
-    set_seed,
-)
-
-# --- device and seed ---------------------------------------------------------------------
-
-
-def list_devices(monkeypatch, **listed: bool) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: listed.get("cuda", False))
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: listed.get("mps", False))
-
-
-def break_devices(monkeypatch, *broken: str) -> None:
-    def try_device(device: torch.device) -> None:
-        if device.type in broken:
-            raise RuntimeError(f"no kernel image for {device}\nCUDA kernel errors might ...")
-
-    monkeypatch.setattr(training, "try_device", try_device)
-
-
-def test_without_an_accelerator_the_cpu_is_taken_in_silence(monkeypatch):
-    list_devices(monkeypatch)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert pick_device() == torch.device("cpu")
-
-
-@pytest.mark.parametrize(
-    ("listed", "chosen"), [(("cuda", "mps"), "cuda"), (("mps",), "mps"), (("cuda",), "cuda")]
-)
-def test_a_working_accelerator_is_taken(monkeypatch, listed, chosen):
-    list_devices(monkeypatch, **dict.fromkeys(listed, True))
-    break_devices(monkeypatch)
-    assert pick_device() == torch.device(chosen)
-
-
-@pytest.mark.parametrize("name", ["cuda", "mps"])
-def test_a_listed_but_broken_accelerator_is_left_out_and_named(monkeypatch, name):
-    list_devices(monkeypatch, **{name: True})
-    break_devices(monkeypatch, name)
-    expected = rf"the device {name} does not work \(no kernel image for {name}\); cpu is used"
-    with pytest.warns(RuntimeWarning, match=expected) as caught:
-        assert pick_device() == torch.device("cpu")
-    assert len(caught) == 1
-    assert caught[0].filename == __file__  # it points at the caller's line
-
-
-def test_the_next_accelerator_follows_a_broken_one(monkeypatch):
-    list_devices(monkeypatch, cuda=True, mps=True)
-    break_devices(monkeypatch, "cuda")
-    with pytest.warns(RuntimeWarning, match="cuda does not work .*; mps is used instead"):
-        assert pick_device() == torch.device("mps")
-
-
-@pytest.mark.parametrize("wanted", ["cuda", "cuda:1", torch.device("mps")])
-def test_an_unusable_wanted_device_falls_back_to_the_cpu(monkeypatch, wanted):
-    list_devices(monkeypatch)
-    break_devices(monkeypatch, "cuda", "mps")
-    with pytest.warns(RuntimeWarning, match=rf"{wanted} does not work .*; cpu is used instead"):
-        assert pick_device(wanted) == torch.device("cpu")
-
-
-@pytest.mark.parametrize("wanted", ["gpu", "xpu", "cuda:first", "", 3.5])
-def test_an_unknown_device_is_refused(wanted):
-    with pytest.raises(ValueError, match=rf"one of cuda, mps, cpu, but it is {wanted!r}"):
-        pick_device(wanted)
-
-
-def test_the_probe_runs_a_convolution_and_looks_at_its_result(monkeypatch):
-    cpu, convolve = torch.device("cpu"), F.conv2d
-    training.try_device(cpu)
-    with monkeypatch.context() as patch:
-        patch.setattr(F, "conv2d", lambda *given: 2 * convolve(*given))
-        with pytest.raises(RuntimeError, match="wrong result"):
-            training.try_device(cpu)
-    # Right forwards, wrong backwards:
-    with monkeypatch.context() as patch:
-        patch.setattr(F, "conv2d", lambda *given: 0 * convolve(*given) + 9)
-        with pytest.raises(RuntimeError, match="wrong result"):
-            training.try_device(cpu)
-
-
-def test_set_seed_repeats_every_generator():
-    def draw() -> tuple:
-        set_seed(5)
-        return random.random(), numpy.random.rand(), torch.rand(1).item()
-
-    assert draw() == draw()
-    set_seed(6)
-    assert (random.random(), numpy.random.rand(), torch.rand(1).item()) != draw()
-
+from gnet_lib.history import History
+from gnet_lib.training import evaluate, evaluation_batch, joint_loss, shuffle_generator
 
 # --- loss and evaluation -----------------------------------------------------------------
 
 
 class Outputs(NamedTuple):
-    logits: torch.Tensor
-    aux_4a: torch.Tensor
-    aux_4d: torch.Tensor
+    logits: Tensor
+    aux_4a: Tensor
+    aux_4d: Tensor
+
+
+class WithHead(nn.Module):
+    """Two answers in training, one in evaluation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.main, self.head = tiny_model(0), tiny_model(1)
+
+    def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        logits = self.main(images)
+        return (logits, self.head(images)) if self.training else logits
 
 
 def cross_entropy_by_hand(logits: list[float], label: int, smoothing: float = 0.0) -> float:
@@ -145,10 +59,7 @@ def test_joint_loss_equals_a_hand_computation(aux_weight, smoothing):
     heads = [[[1.0, 2.0, -1.0], [0.0, 0.5, 3.0]], [[0.1, 0.2, 0.3], [2.0, 1.0, 0.0]],
              [[-1.0, 0.0, 1.0], [4.0, 0.0, 0.0]]]  # fmt: skip
     labels = [1, 0]
-    means = [
-        sum(cross_entropy_by_hand(row, label, smoothing) for row, label in zip(head, labels)) / 2
-        for head in heads
-    ]
+    means = [sum(map(cross_entropy_by_hand, head, labels, [smoothing] * 2)) / 2 for head in heads]
     expected = means[0] + aux_weight * (means[1] + means[2])
     outputs = Outputs(*(torch.tensor(head) for head in heads))
     loss = joint_loss(outputs, torch.tensor(labels), aux_weight, smoothing)
@@ -157,10 +68,10 @@ def test_joint_loss_equals_a_hand_computation(aux_weight, smoothing):
     assert alone.item() == pytest.approx(means[0], rel=1e-6)
 
 
-@pytest.mark.parametrize("aux_weight", [-0.1, float("nan"), "much"])
-def test_joint_loss_refuses_a_bad_weight(aux_weight):
-    with pytest.raises(ValueError, match=f"aux_weight .* at least 0, but it is {aux_weight!r}"):
-        joint_loss(torch.zeros(1, 2), torch.zeros(1).long(), aux_weight)
+@pytest.mark.parametrize("name, value", [("aux_weight", -0.1), ("label_smoothing", float("nan"))])
+def test_joint_loss_refuses_a_bad_weight(name, value):
+    with pytest.raises(ValueError, match=f"{name} .*, but it is {value!r}"):
+        joint_loss(torch.zeros(1, 2), torch.zeros(1).long(), **{name: value})
 
 
 def test_evaluate_equals_a_hand_computation_with_an_uneven_last_batch():
@@ -170,7 +81,7 @@ def test_evaluate_equals_a_hand_computation_with_an_uneven_last_batch():
     weight, bias = (each.detach().double().numpy() for each in model.parameters())
     logits = images.images.flatten(1).double().numpy() @ weight.T + bias
     labels = images.labels.numpy()
-    losses = [cross_entropy_by_hand(list(row), label) for row, label in zip(logits, labels)]
+    losses = list(map(cross_entropy_by_hand, logits.tolist(), labels.tolist()))
 
     result = evaluate(model, images, batch_size=4)  # 4 + 4 + 3
 
@@ -202,13 +113,23 @@ def test_evaluate_restores_the_mode_after_an_error():
 
 
 def test_evaluate_takes_the_first_of_several_outputs():
-    class Twice(nn.Sequential):
-        def forward(self, images):
-            logits = super().forward(images)
+    class Twice(nn.Module):
+        def __init__(self, inner: nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+            logits = self.inner(images)
             return logits, -logits
 
     plain = tiny_model()
-    assert evaluate(Twice(*plain), easy_set()) == evaluate(plain, easy_set())
+    assert evaluate(Twice(plain), easy_set()) == evaluate(plain, easy_set())
+
+
+def test_a_gpu_evaluates_no_more_images_at_a_time_than_it_trains_on():
+    assert evaluation_batch(torch.device("cuda"), batch_size=32) == 32
+    assert evaluation_batch(torch.device("mps"), batch_size=4096) == 500
+    assert evaluation_batch(torch.device("cpu"), batch_size=32) == 500
 
 
 # --- fit learns, repeatably and as a plain loop would ------------------------------------
@@ -237,8 +158,8 @@ def test_equal_seeds_give_equal_weights_and_others_do_not():
     assert not same_weights(trained(1), trained(2))
 
 
-@pytest.mark.parametrize("mixed", [False, True])
-def test_fit_equals_a_plain_pytorch_loop(mixed):
+@pytest.mark.parametrize("mixed, momentum", [(False, 0.8), (True, 0.8), (False, 0)])
+def test_fit_equals_a_plain_pytorch_loop(mixed, momentum):
     """SGD, Nesterov, one cycle, decay on the two weights only; no dropout."""
     train = easy_set()
     plain = tiny_model(dropout=0.0).to(memory_format=torch.channels_last)
@@ -249,14 +170,14 @@ def test_fit_equals_a_plain_pytorch_loop(mixed):
             {"params": [conv.weight, linear.weight], "weight_decay": 0.01},
             {"params": [conv.bias, norm.weight, norm.bias, linear.bias], "weight_decay": 0},
         ],
-        lr=0.2, momentum=0.8, nesterov=True,
+        lr=0.2, momentum=momentum, nesterov=momentum > 0,
     )  # fmt: skip
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, 0.2, total_steps=2 * STEPS, cycle_momentum=False
     )
     losses = []
     for epoch in (1, 2):
-        order = torch.randperm(COUNT, generator=training.shuffle_generator(3, epoch))
+        order = torch.randperm(COUNT, generator=shuffle_generator(3, epoch))
         for start in range(0, STEPS * BATCH, BATCH):
             chosen = order[start : start + BATCH]
             with autocast:
@@ -270,7 +191,7 @@ def test_fit_equals_a_plain_pytorch_loop(mixed):
 
     model = tiny_model(dropout=0.0)
     history = run(
-        model, train, learning_rate=0.2, momentum=0.8, weight_decay=0.01,
+        model, train, learning_rate=0.2, momentum=momentum, weight_decay=0.01,
         label_smoothing=0.1, seed=3, mixed_precision=mixed,
     )  # fmt: skip
 
@@ -284,159 +205,81 @@ def test_the_learning_rate_follows_one_cycle():
     """From 1/25 up over the first 30 % of the steps, down to 1/250,000; half cosines."""
     history = run(tiny_model(), epochs=4, learning_rate=0.5)
 
-    def half_cosine(start: float, end: float, share: float) -> float:
-        return end + (start - end) * (1 + math.cos(math.pi * share)) / 2
+    def half_cosine(start: float, end: float, fraction: float) -> float:
+        return end + (start - end) * (1 + math.cos(math.pi * fraction)) / 2
 
     top = 0.3 * 4 * STEPS - 1  # counted from 0
     expected = [half_cosine(0.02, 0.5, (STEPS - 1) / top)]
     for epoch in (2, 3, 4):
-        share = (epoch * STEPS - 1 - top) / (4 * STEPS - 1 - top)
-        expected.append(half_cosine(0.5, 0.5 / 250_000, share))
+        fraction = (epoch * STEPS - 1 - top) / (4 * STEPS - 1 - top)
+        expected.append(half_cosine(0.5, 0.5 / 250_000, fraction))
     assert [row["learning_rate"] for row in history.rows] == pytest.approx(expected)
 
 
 def test_auxiliary_outputs_are_trained_with_their_weight():
-    class WithHead(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.main, self.head = tiny_model(0), tiny_model(1)
-
-        def forward(self, images):
-            logits = self.main(images)
-            return (logits, self.head(images)) if self.training else logits
-
     ignored, trained = WithHead(), WithHead()
-    head_before = trained.head[6].weight.clone()
+    head_before = trained.get_parameter("head.6.weight").clone()
     run(ignored, aux_weight=0.0, weight_decay=0.0)
     run(trained, aux_weight=0.3, weight_decay=0.0)
-    assert torch.equal(ignored.head[6].weight, head_before)
-    assert not torch.equal(trained.head[6].weight, head_before)
+    assert torch.equal(ignored.get_parameter("head.6.weight"), head_before)
+    assert not torch.equal(trained.get_parameter("head.6.weight"), head_before)
 
 
-def test_momentum_0_is_plain_sgd():
-    history = run(tiny_model(), momentum=0)
-    assert len(history.rows) == 2
+def test_a_model_in_evaluation_mode_is_trained_in_training_mode():
+    one, other = tiny_model(), tiny_model().eval()
+    run(one, epochs=1)
+    run(other, epochs=1)
+    assert same_weights(one, other)
 
 
 def test_frozen_parameters_stay():
     model = tiny_model()
     model[0].requires_grad_(False)
-    before = model[0].weight.clone()
+    before = model.get_parameter("0.weight").clone()
     run(model)
-    assert torch.equal(model[0].weight, before)
+    assert torch.equal(model.get_parameter("0.weight"), before)
 
 
 def test_every_epoch_shuffles_in_another_order():
     def order(seed: int, epoch: int) -> list[int]:
-        return torch.randperm(50, generator=training.shuffle_generator(seed, epoch)).tolist()
+        return torch.randperm(50, generator=shuffle_generator(seed, epoch)).tolist()
 
     orders = [order(seed, epoch) for seed in range(4) for epoch in range(1, 5)]
     assert order(2, 3) == orders[2 * 4 + 2]
     assert len({tuple(each) for each in orders}) == 16  # seed 1, epoch 2 is not seed 2, epoch 1
 
 
-# --- mixed precision ---------------------------------------------------------------------
+@pytest.mark.parametrize("mixed, expected", [(True, torch.bfloat16), (False, torch.float32)])
+def test_only_the_layers_in_training_compute_in_bfloat16(monkeypatch, mixed, expected):
+    model, in_training, elsewhere = WithHead(), set(), set()
 
+    def note_convolution(layer: nn.Module, given: Any, output: Tensor) -> None:
+        (in_training if layer.training else elsewhere).add(output.dtype)
 
-def types_in_training(monkeypatch, **changes) -> dict[str, set[torch.dtype]]:
-    """What one run computed in: the convolution in training, in evaluation; loss; weights."""
-    model, seen = tiny_model(), {"training": set(), "evaluation": set(), "loss": set()}
-
-    def note_convolution(layer, given, output) -> None:
-        seen["training" if layer.training else "evaluation"].add(output.dtype)
-
-    def note_loss(outputs, *given):
-        seen["loss"].add(outputs.dtype)
+    def note_loss(outputs: tuple[Tensor, Tensor], *given: Any) -> Tensor:
+        elsewhere.update(each.dtype for each in outputs)
         return joint_loss(outputs, *given)
 
-    model[0].register_forward_hook(note_convolution)
+    model.main[0].register_forward_hook(note_convolution)
     monkeypatch.setattr(training, "joint_loss", note_loss)
-    run(model, validation=easy_set(20), **changes)
-    seen["weights"] = {each.dtype for each in model.parameters()}
-    return seen
+    run(model, validation=easy_set(20), mixed_precision=mixed, epochs=1)
+    assert in_training == {expected}
+    assert elsewhere == {torch.float32}  # every output's loss, and the evaluation
+    assert {each.dtype for each in model.parameters()} == {torch.float32}
 
 
-@pytest.mark.parametrize(
-    ("mixed_precision", "native", "expected"),
-    [
-        (None, True, torch.bfloat16), (None, False, torch.float32),
-        (True, False, torch.bfloat16), (False, True, torch.float32),
-    ],
-)  # fmt: skip
-def test_only_the_layers_in_training_compute_in_bfloat16(
-    monkeypatch, mixed_precision, native, expected
-):
-    monkeypatch.setattr(training, "computes_bfloat16", lambda device: native)
-    types = types_in_training(monkeypatch, mixed_precision=mixed_precision)
-    assert types["training"] == {expected}
-    assert types["evaluation"] == types["loss"] == types["weights"] == {torch.float32}
+# --- what fit reports --------------------------------------------------------------------
 
 
-def test_the_loss_of_every_output_is_computed_in_float32():
-    wide = torch.tensor([[1.001, 0.0]])  # bfloat16 knows no number between 1 and 1.0078
-    both = training._as_float32(Outputs(*(wide.bfloat16() for _ in range(3))))
-    assert [each.dtype for each in both] == 3 * [torch.float32]
-    assert joint_loss(both, torch.tensor([0])).dtype == torch.float32
-
-
-@pytest.mark.parametrize("wanted", ["yes", 1, 0.0, torch.bfloat16])
-def test_mixed_precision_is_yes_or_no_or_none(wanted):
-    with pytest.raises(ValueError, match=f"True, False or None .*, but it is {wanted!r}"):
-        run(tiny_model(), mixed_precision=wanted)
-
-
-def say_capabilities(monkeypatch, **capabilities: bool) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
-
-
-def test_a_cpu_computes_bfloat16_when_it_lists_an_instruction_for_it(monkeypatch):
-    for listed, expected in [
-        ({"avx512_bf16": True, "amx_bf16": False}, True),
-        ({"avx512_bf16": False, "amx_bf16": True}, True),
-        ({"avx512_bf16": False, "amx_bf16": False, "avx512_f": True}, False),
-        ({"neon": True}, False),
-    ]:
-        say_capabilities(monkeypatch, **listed)
-        assert computes_bfloat16("cpu") is expected
-
-
-@pytest.mark.parametrize("instruction", ["_is_avx512_bf16_supported", "_is_amx_tile_supported"])
-def test_an_older_pytorch_is_asked_in_its_own_way(monkeypatch, instruction):
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
-    for name in names:
-        monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
-    assert computes_bfloat16("cpu") is False
-    monkeypatch.setattr(torch.cpu, instruction, lambda: True)
-    assert computes_bfloat16("cpu") is True
-    for name in names:  # older still
-        monkeypatch.delattr(torch.cpu, name)
-    assert computes_bfloat16("cpu") is False
-
-
-def test_this_cpu_is_described_as_its_system_describes_it():
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            flags = set(file.read().split())
-    except FileNotFoundError:  # not Linux: at least the answer is plain
-        assert computes_bfloat16("cpu") in (True, False)
-        return
-    assert computes_bfloat16("cpu") is bool({"avx512_bf16", "amx_bf16"} & flags)
-
-
-def test_a_gpu_counts_only_without_emulation(monkeypatch):
-    monkeypatch.setattr(
-        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation
-    )
-    assert computes_bfloat16("cuda") is False
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
-    assert computes_bfloat16("cuda:0") is True
-    assert computes_bfloat16("mps") is False
-    with pytest.raises(ValueError, match="one of cuda, mps, cpu, but it is 'tpu'"):
-        computes_bfloat16("tpu")
-
-
-# --- what fit shows ----------------------------------------------------------------------
+def test_rows_count_the_images_of_whole_batches():
+    history = run(tiny_model(), validation=easy_set(20))
+    assert [row["epoch"] for row in history.rows] == [1, 2]
+    for row in history.rows:
+        assert tuple(row) == History.COLUMNS
+        assert row["seconds"] * row["images_per_second"] == pytest.approx(STEPS * BATCH)
+        assert (row["train_accuracy"] * STEPS * BATCH) % 1 == pytest.approx(0, abs=1e-9)
+    without = run(tiny_model(), epochs=1).rows[0]
+    assert (without["validation_loss"], without["validation_accuracy"]) == (None, None)
 
 
 def test_progress_shows_a_bar_and_one_line_an_epoch(capsys):
@@ -461,27 +304,17 @@ def test_progress_false_is_silent(capsys):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "allowed"),
+    ("name", "value"),
     [
-        ("epochs", 0, "a whole number at least 1"),
-        ("epochs", 1.5, "a whole number at least 1"),
-        ("epochs", True, "a whole number at least 1"),
-        ("batch_size", 1, "a whole number at least 2"),
-        ("learning_rate", 0, "a finite number above 0"),
-        ("learning_rate", float("inf"), "a finite number above 0"),
-        ("learning_rate", "fast", "a finite number above 0"),
-        ("momentum", 1.0, "at least 0 and below 1"),
-        ("momentum", -0.1, "at least 0 and below 1"),
-        ("weight_decay", -1, "at least 0"),
-        ("label_smoothing", 1.1, "from 0 to 1"),
-        ("aux_weight", -0.3, "at least 0"),
-        ("seed", -1, "a whole number from 0 to 4294967295"),
-        ("seed", 2**32, "a whole number from 0 to 4294967295"),
+        ("epochs", 0), ("epochs", 1.5), ("batch_size", 1), ("learning_rate", 0),
+        ("learning_rate", float("inf")), ("learning_rate", "fast"), ("momentum", 1.0),
+        ("momentum", -0.1), ("weight_decay", -1), ("label_smoothing", 1.1),
+        ("aux_weight", -0.3), ("seed", -1), ("seed", 2**32), ("mixed_precision", "yes"),
     ],
-)
-def test_bad_numbers_are_refused_before_any_work(name, value, allowed):
+)  # fmt: skip
+def test_bad_arguments_are_refused_before_any_work(name, value):
     model = tiny_model()
-    with pytest.raises(ValueError, match=f"^{name} must be .*{allowed}, but it is {value!r}"):
+    with pytest.raises(ValueError, match=f"^{name} must be .*, but it is {value!r}"):
         run(model, **{name: value})
     assert same_weights(model, tiny_model())
 
@@ -495,15 +328,16 @@ def test_numpy_numbers_are_welcome(tmp_path):
 
 def test_bad_sets_are_refused():
     bytes_set = ImageDataset(torch.zeros(20, 1, 28, 28, dtype=torch.uint8), torch.arange(20) % 10)
-    with pytest.raises(ValueError, match=r"torch\.uint8; call train\.normalised\(mean, std\)"):
+    with pytest.raises(ValueError, match=r"train .*torch\.uint8"):
         run(tiny_model(), bytes_set)
-    with pytest.raises(ValueError, match=r"torch\.uint8; call validation\.normalised"):
+    with pytest.raises(ValueError, match=r"validation .*torch\.uint8"):
         run(tiny_model(), validation=bytes_set)
-    with pytest.raises(ValueError, match=r"torch\.uint8; call image_set\.normalised"):
+    with pytest.raises(ValueError, match=r"image_set .*torch\.uint8"):
         evaluate(tiny_model(), bytes_set)
-    with pytest.raises(ValueError, match="train must be an ImageDataset, but it is a list"):
-        run(tiny_model(), [1, 2])
-    with pytest.raises(ValueError, match="batch of 16 images, but it holds 15; .* at most 15"):
+    no_set: Any = [1, 2]
+    with pytest.raises(ValueError, match=r"train .*ImageDataset.*, but it is \[1, 2\]"):
+        run(tiny_model(), no_set)
+    with pytest.raises(ValueError, match="train .* batch of 16 images, but it holds 15"):
         run(tiny_model(), easy_set(15))
 
 
@@ -519,78 +353,10 @@ def test_labels_without_a_logit_are_refused():
 
 
 def test_a_model_that_returns_no_logits_is_refused():
-    with pytest.raises(ValueError, match=r"\(N, num_classes\), .* returned \(1, 10, 28, 28\)"):
+    with pytest.raises(ValueError, match=r"\(N, num_classes\), .* \(1, 10, 28, 28\)"):
         run(nn.Sequential(nn.Conv2d(1, 10, 1)))
 
 
 def test_a_model_without_trainable_parameters_is_refused():
-    with pytest.raises(ValueError, match="parameters to train, but none .*requires_grad=True"):
+    with pytest.raises(ValueError, match="model .* none .*requires_grad=True"):
         run(tiny_model().requires_grad_(False))
-
-
-# --- history -----------------------------------------------------------------------------
-
-
-def history_of(*validation: float | None) -> History:
-    values = dict.fromkeys(History.COLUMNS, 0.5)
-    return History(
-        [
-            {
-                **values,
-                "epoch": epoch,
-                "train_accuracy": epoch / 10,
-                "validation_accuracy": accuracy,
-            }
-            for epoch, accuracy in enumerate(validation, start=1)
-        ]
-    )
-
-
-def test_rows_and_frame_have_the_promised_columns():
-    history = run(tiny_model(), validation=easy_set(20))
-    columns = ["epoch", "train_loss", "train_accuracy", "validation_loss",
-               "validation_accuracy", "learning_rate", "seconds", "images_per_second"]  # fmt: skip
-    assert all(list(row) == columns for row in history.rows)
-    frame = history.frame()
-    assert list(frame.columns) == columns
-    assert list(frame["epoch"]) == [1, 2]
-    assert frame["train_loss"].tolist() == [row["train_loss"] for row in history.rows]
-    for row in history.rows:
-        assert row["seconds"] * row["images_per_second"] == pytest.approx(STEPS * BATCH)
-        assert 0 <= row["train_accuracy"] <= 1
-
-
-def test_without_validation_its_columns_are_empty_numbers():
-    history = run(tiny_model())
-    assert history.rows[0]["validation_loss"] is None
-    assert history.rows[0]["validation_accuracy"] is None
-    frame = history.frame()
-    assert frame["validation_accuracy"].isna().all()
-    assert frame["validation_accuracy"].dtype == float
-    assert History().frame().shape == (0, 8)
-
-
-def test_best_is_the_highest_validation_accuracy():
-    assert history_of(0.5, 0.9, 0.9, 0.7).best()["epoch"] == 2
-    assert history_of(None, None, None).best()["epoch"] == 3
-    with pytest.raises(ValueError, match="no complete epoch"):
-        History().best()
-
-
-def test_a_history_says_in_one_line_what_it_holds():
-    assert repr(History()) == "History(no complete epoch)"
-    one = history_of(0.849)
-    one.interrupted = True
-    assert repr(one) == (
-        "History(1 epoch, last: loss 0.500, accuracy 10.0 %, validation 84.9 %, interrupted)"
-    )
-    assert repr(history_of(None, None)) == "History(2 epochs, last: loss 0.500, accuracy 20.0 %)"
-
-
-def test_a_history_draws_its_curves():
-    assert isinstance(history_of(0.5, 0.9).plot(label="mine"), Figure)
-
-
-def test_an_evaluation_cannot_be_changed():
-    with pytest.raises(AttributeError, match="cannot assign to field 'loss'"):
-        Evaluation(1.0, 0.5, 3).loss = 0.0

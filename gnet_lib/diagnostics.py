@@ -5,12 +5,15 @@ large is the gradient that comes back, and which first weights keep both alive?
 """
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from gnet_lib._check import require_choice, shown
+from gnet_lib._modes import training_mode_without_traces
+from gnet_lib.googlenet import GoogLeNet
 from gnet_lib.inception import require_maps
 from gnet_lib.paper import AUX_WEIGHT
 from gnet_lib.training import joint_loss
@@ -35,20 +38,20 @@ def fan_in(layer: nn.Conv2d | nn.Linear) -> int:
     return layer.weight[0].numel()
 
 
-def _pytorch(layer: nn.Module) -> None:
+def _pytorch(layer: nn.Conv2d | nn.Linear) -> None:
     layer.reset_parameters()
 
 
-def _he(layer: nn.Module) -> None:
+def _he(layer: nn.Conv2d | nn.Linear) -> None:
     nn.init.normal_(layer.weight, std=math.sqrt(2 / fan_in(layer)))
 
 
-def _xavier(layer: nn.Module) -> None:
+def _xavier(layer: nn.Conv2d | nn.Linear) -> None:
     bound = math.sqrt(3 / fan_in(layer))  # a uniform draw of this bound has variance 1 / fan_in
     nn.init.uniform_(layer.weight, -bound, bound)
 
 
-INITIALISATIONS: dict[str, Callable[[nn.Module], None]] = {
+INITIALISATIONS: dict[str, Callable[[nn.Conv2d | nn.Linear], None]] = {
     "pytorch": _pytorch,
     "xavier": _xavier,
     "he": _he,
@@ -87,8 +90,7 @@ def initialise(model: nn.Module, how: str) -> nn.Module:
         >>> round(layer.weight.std().item(), 3)  # sqrt(2 / 10,000)
         0.014
     """
-    if not isinstance(how, str) or how not in INITIALISATIONS:
-        raise ValueError(f"how must be one of {', '.join(INITIALISATIONS)}, but it is {how!r}")
+    require_choice("how", how, INITIALISATIONS)
     for layer in model.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             if how != "pytorch" and layer.bias is not None:
@@ -100,7 +102,7 @@ def initialise(model: nn.Module, how: str) -> nn.Module:
 # --- what goes forwards, what comes back ---------------------------------------------------
 
 
-def activation_std(model: nn.Module, images: Tensor) -> dict[str, float]:
+def activation_std(model: GoogLeNet, images: Tensor) -> dict[str, float]:
     """How much the output of each row differs from one image to the next.
 
     For every position of a row's output the standard deviation over the images is taken;
@@ -131,8 +133,8 @@ def activation_std(model: nn.Module, images: Tensor) -> dict[str, float]:
             f"images must be at least two, to differ at all, but there is {len(images)}"
         )
     scales = {"images": _difference(images)}
-    with _as_it_was(model), torch.no_grad():
-        model.train()  # batch normalisation by the batch itself, as during training
+    # In training mode batch normalisation goes by the batch itself.
+    with training_mode_without_traces(model), torch.no_grad():
         x = images
         for name, row in model.body.items():
             x = row(x)
@@ -146,7 +148,7 @@ def _difference(maps: Tensor) -> float:
 
 
 def gradient_norms(
-    model: nn.Module, images: Tensor, labels: Tensor, aux_weight: float = AUX_WEIGHT
+    model: GoogLeNet, images: Tensor, labels: Tensor, aux_weight: float = AUX_WEIGHT
 ) -> dict[str, float]:
     """The size of the gradient that reaches the weights of each row.
 
@@ -184,8 +186,7 @@ def gradient_norms(
     }
     weights = {name: some for name, some in weights.items() if some}
     everything = [each for some in weights.values() for each in some]
-    with _as_it_was(model), torch.enable_grad():
-        model.train()
+    with training_mode_without_traces(model), torch.enable_grad():
         loss = joint_loss(model(images), labels, aux_weight)
         # Returns the gradients and does not store them in the parameters.
         gradients = iter(torch.autograd.grad(loss, everything))
@@ -195,24 +196,8 @@ def gradient_norms(
     }
 
 
-@contextmanager
-def _as_it_was(model: nn.Module) -> Iterator[None]:
-    """Put the mode of every layer and every buffer (running averages) back at the end."""
-    modes = {layer: layer.training for layer in model.modules()}
-    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    try:
-        yield
-    finally:
-        for layer, mode in modes.items():
-            layer.training = mode
-        with torch.no_grad():
-            for name, buffer in model.named_buffers():
-                buffer.copy_(buffers[name])
-
-
-def _require_rows(model: nn.Module) -> None:
+def _require_rows(model: Any) -> None:
     if not isinstance(getattr(model, "body", None), nn.ModuleDict):
         raise ValueError(
-            f"model must be a GoogLeNet, whose rows are in model.body, but it is a "
-            f"{type(model).__name__}"
+            f"model must be a GoogLeNet, whose rows are in model.body, but it is {shown(model)}"
         )

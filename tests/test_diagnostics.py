@@ -1,4 +1,4 @@
-"""Tests of gnet_lib.gradients.
+"""First weights, signal and gradient.
 
 Truth from outside: torch's own initialisers, the variances of the papers' formulas,
 numerical derivatives, ``backward`` on a copy, and NumPy's standard deviation.
@@ -7,23 +7,24 @@ numerical derivatives, ``backward`` on a copy, and NumPy's standard deviation.
 import copy
 import math
 import re
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from gnet_lib import (
-    GoogLeNet,
-    LinearInception,
-    MiniGoogLeNet,
+from torch import nn
+
+from gnet_lib.diagnostics import (
+    INITIALISATIONS,
+    activation_std,
+    fan_in,
     gradient_norms,
     initialise,
-    joint_loss,
-    activation_std,
 )
-from gnet_lib.googlenet import DEEP_ROWS
-from gnet_lib.gradients import INITIALISATIONS, fan_in
+from gnet_lib.googlenet import DEEP_ROWS, GoogLeNet, MiniGoogLeNet
+from gnet_lib.inception import LinearInception
 from gnet_lib.paper import Convolution
-from torch import nn
+from gnet_lib.training import joint_loss
 
 EVERY_START = pytest.mark.parametrize("how", INITIALISATIONS)
 EVERY_NORM = pytest.mark.parametrize("norm", ["none", "batch"])
@@ -45,7 +46,7 @@ def deep(norm: str = "none", heads: bool = True, **options) -> GoogLeNet:
     return GoogLeNet(1, 10, rows=DEEP_ROWS, image_size=28, norm=norm, aux=heads, **options)
 
 
-def layers_of(model: nn.Module) -> list[nn.Module]:
+def layers_of(model: nn.Module) -> list[nn.Conv2d | nn.Linear]:
     return [layer for layer in model.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
 
 
@@ -80,7 +81,8 @@ def test_weights_are_those_of_torchs_own_initialisers(how, torchs_own, build):
 
 @pytest.mark.parametrize("how, variance", [("pytorch", 1 / 3), ("xavier", 1), ("he", 2)])
 def test_variances_are_those_of_the_docstring(how, variance):
-    layer = initialise(nn.Linear(1_000, 500), how)  # 500,000 weights
+    layer = nn.Linear(1_000, 500)  # 500,000 weights
+    initialise(layer, how)
     assert layer.weight.var().item() * 1_000 == pytest.approx(variance, rel=0.01)
     assert layer.weight.mean().item() == pytest.approx(0, abs=1e-3)
     largest = layer.weight.abs().max().item()
@@ -109,9 +111,7 @@ def test_every_convolution_and_linear_layer_is_drawn_anew(how):
     for layer in layers_of(model):
         assert layer.weight.unique().numel() > 0.9 * layer.weight.numel()
         assert layer.weight.abs().max() < 7
-    drawn = {layer.weight for layer in layers_of(model)} | {
-        layer.bias for layer in layers_of(model)
-    }
+    drawn = {each for layer in layers_of(model) for each in layer.parameters()}
     rest = [parameter for parameter in model.parameters() if parameter not in drawn]
     assert rest and all((parameter == 7).all() for parameter in rest)  # batch normalisation
 
@@ -119,10 +119,9 @@ def test_every_convolution_and_linear_layer_is_drawn_anew(how):
 @EVERY_START
 def test_biases(how):
     biases = [layer.bias for layer in layers_of(initialise(deep(), how))]
-    assert (
-        len(biases) == 57 + 1 + 6
-    )  # Table 1's convolutions, the last layer, twice three of the heads
-    assert all((bias == 0).all() == (how != "pytorch") for bias in biases)
+    # Table 1's convolutions, the last layer, twice three of the heads
+    assert len(biases) == 57 + 1 + 6
+    assert all(bias is not None and (bias == 0).all() == (how != "pytorch") for bias in biases)
 
 
 @EVERY_START
@@ -138,9 +137,8 @@ def test_the_seed_decides(how):
 @pytest.mark.parametrize("how", ["kaiming", "", None, "He", ["he"]])
 def test_unknown_initialisation(how):
     model = nn.Linear(2, 2)
-    with pytest.raises(
-        ValueError, match=re.escape(f"how must be one of pytorch, xavier, he, but it is {how!r}")
-    ):
+    expected = f"how must be one of pytorch, xavier, he, but it is {how!r}"
+    with pytest.raises(ValueError, match=re.escape(expected)):
         initialise(model, how)
 
 
@@ -185,39 +183,25 @@ def test_norms_are_those_of_a_training_step(norm, heads, batch):
         for name, row in [*by_hand.body.items(), ("fc", by_hand.fc)]
         if list(row.parameters())
     }
-    assert list(found) == [
-        "conv1",
-        "conv2",
-        "3a",
-        "3b",
-        "4a",
-        "4b",
-        "4c",
-        "4d",
-        "4e",
-        "5a",
-        "5b",
-        "fc",
-    ]
+    assert " ".join(found) == "conv1 conv2 3a 3b 4a 4b 4c 4d 4e 5a 5b fc"
     assert found == pytest.approx(expected, rel=1e-5)
     assert min(found.values()) > 0
 
 
 def test_heads_reach_the_rows_in_front_of_them_and_no_others(batch):
     images, labels = batch
-    model = initialise(deep(dropout=0.0), "he")
-    for head in model.heads.values():
-        head.dropout.p = 0.0
+    model = deep(dropout=0.0)
+    initialise(model, "he")
+    for layer in model.modules():
+        if isinstance(layer, nn.Dropout):
+            layer.p = 0.0  # those of the heads, too
     without, some, more = (
         gradient_norms(model, images, labels, weight) for weight in (0.0, 0.3, 3e6)
     )
     for name in without:
         if name in UNCHANGED_BY_HEADS:
-            assert (
-                without[name]
-                == pytest.approx(some[name], rel=1e-5)
-                == pytest.approx(more[name], rel=1e-5)
-            )
+            assert some[name] == pytest.approx(without[name], rel=1e-5)
+            assert more[name] == pytest.approx(without[name], rel=1e-5)
         else:
             assert some[name] != pytest.approx(without[name], rel=1e-3)
             assert more[name] > 1e4 * without[name]
@@ -247,7 +231,8 @@ def test_what_all_images_share_is_no_signal(batch):
     assert max(activation_std(deep(), same).values()) == pytest.approx(0, abs=1e-7)
     # Two images that differ by a hundredth: biases and all else they share must not count.
     near = torch.cat([images[:1], images[:1] + 0.01])
-    model = initialise(deep().double(), "pytorch")
+    model = deep().double()
+    initialise(model, "pytorch")
     scales = activation_std(model, near.double())
     assert scales["images"] == pytest.approx(0.005, rel=1e-5)
     assert 0 < scales["5b"] < 1e-5
@@ -256,7 +241,8 @@ def test_what_all_images_share_is_no_signal(batch):
 @pytest.mark.parametrize("how", ["xavier", "he"])
 def test_without_biases_twice_the_images_are_twice_the_signal(how, batch):
     images, _ = batch
-    model = initialise(deep(), how)
+    model = deep()
+    initialise(model, how)
     once, twice = activation_std(model, images), activation_std(model, 2 * images)
     assert twice == pytest.approx({name: 2 * scale for name, scale in once.items()}, rel=1e-4)
 
@@ -280,7 +266,7 @@ def state_of(model: nn.Module) -> tuple:
 
 
 def assert_same_state(before: tuple, after: tuple) -> None:
-    for one, other in zip(before, after):
+    for one, other in zip(before, after, strict=True):
         assert one.keys() == other.keys()
         for name in one:
             if isinstance(one[name], torch.Tensor):
@@ -305,9 +291,7 @@ def test_the_model_is_left_as_it_was(look, norm, batch):
 def test_no_gradients_are_left(look, batch):
     model = deep()
     look(model, *batch)
-    assert [parameter.grad for parameter in model.parameters()] == [None] * len(
-        list(model.parameters())
-    )
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 def test_the_model_is_left_as_it_was_when_something_fails(batch):
@@ -330,9 +314,8 @@ def test_gradients_where_they_are_switched_off_or_frozen(batch):
     assert found == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("module", [LinearInception])
-def test_any_of_the_librarys_modules_will_do(module, batch):
-    model = MiniGoogLeNet(module=module)
+def test_another_of_the_librarys_modules_will_do(batch):
+    model = MiniGoogLeNet(module=LinearInception)
     assert list(gradient_norms(model, *batch)) == ["conv1", "3a", "3b", "4a", "4b", "fc"]
     assert list(activation_std(model, batch[0])) == ["images", *model.body]
 
@@ -342,31 +325,23 @@ def test_any_of_the_librarys_modules_will_do(module, batch):
 
 @LOOKS
 @pytest.mark.parametrize("model", [nn.Linear(2, 2), None, "GoogLeNet"])
-def test_a_model_without_rows(look, model, batch):
-    expected = f"model must be a GoogLeNet, whose rows are in model.body, but it is a {type(model).__name__}"
-    with pytest.raises(ValueError, match=re.escape(expected)):
+def test_a_model_without_rows(look, model: Any, batch):
+    with pytest.raises(ValueError, match=re.escape(f"but it is {model!r}")):
         look(model, *batch)
 
 
 @LOOKS
 def test_images_of_another_shape(look, batch):
     images, labels = batch
-    with pytest.raises(
-        ValueError,
-        match=r"images must have the shape \(N, 1, H, W\), but its shape is \(6, 28, 28\)",
-    ):
+    with pytest.raises(ValueError, match=r"images .* \(N, 1, H, W\), .* \(6, 28, 28\)"):
         look(MiniGoogLeNet(), images[:, 0], labels)
 
 
 def test_one_image_does_not_differ(batch):
-    with pytest.raises(
-        ValueError, match="images must be at least two, to differ at all, but there is 1"
-    ):
+    with pytest.raises(ValueError, match="images must be at least two, .* 1"):
         activation_std(MiniGoogLeNet(), batch[0][:1])
 
 
 def test_a_bad_weight_of_the_heads(batch):
-    with pytest.raises(
-        ValueError, match="aux_weight must be a finite number at least 0, but it is -1"
-    ):
+    with pytest.raises(ValueError, match="aux_weight .* at least 0, but it is -1"):
         gradient_norms(MiniGoogLeNet(), *batch, aux_weight=-1)
