@@ -78,6 +78,7 @@ def test_wheel_holds_the_library_and_nothing_else(wheel):
         ROOT / "gnet_lib/py.typed",
         ROOT / "gnet_lib/__init__.pyi",  # its table of names is read at every import
         *(ROOT / "gnet_lib/sample").iterdir(),
+        *(ROOT / "gnet_lib/results").glob("*.json"),
     ]
     assert names == {path.relative_to(ROOT).as_posix() for path in wanted if path.is_file()}
 

@@ -30,7 +30,7 @@ GROUPS = {
 
 @pytest.fixture(scope="module")
 def record() -> dict:
-    return read_record("fair", BOOK / "results")
+    return read_record("fair")
 
 
 @pytest.fixture(scope="module")

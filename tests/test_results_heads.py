@@ -10,16 +10,15 @@ import json
 import heads
 import pytest
 import torch
-from conftest import BOOK
 from gnet_lib.googlenet import DEEP_ROWS
-from gnet_lib.records import read_record
+from gnet_lib.records import FOLDER, read_record
 
 ROWS = ["conv1", "conv2", "3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b", "fc"]
 
 
 @pytest.fixture(scope="module")
 def record() -> dict:
-    return read_record("heads", BOOK / "results")
+    return read_record("heads")
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +141,7 @@ def test_the_record_is_plain_json():
     def refuse(constant: str):
         raise AssertionError(f"{constant} is no JSON")
 
-    json.loads((BOOK / "results" / "heads.json").read_text(encoding="utf-8"), parse_constant=refuse)
+    json.loads((FOLDER / "heads.json").read_text(encoding="utf-8"), parse_constant=refuse)
 
 
 def test_each_run_agrees_with_itself(runs):
