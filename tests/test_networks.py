@@ -25,8 +25,8 @@ from torchvision import models
 
 from gnet_lib import GoogLeNet, conv_cost, network_cost, plots
 from gnet_lib.cost import total
-from gnet_lib.records import read_record
 from gnet_lib.plots.style import short
+from gnet_lib.records import read_record
 
 CHAPTER = "01_why_cheaply.ipynb"
 ALEXNET_2012 = 60_965_224
