@@ -446,7 +446,11 @@ def test_interrupted_download_leaves_nothing_behind(tiny, cache, server):
     assert len(server.requests) == 3  # goes on where it had stopped
 
 
-@pytest.mark.parametrize("answer", [b"<html>Please log in</html>", gzip.compress(b"another"), None])
+@pytest.mark.parametrize(
+    "answer",
+    [b"<html>Please log in</html>", gzip.compress(b"another"), None],
+    ids=["a page", "another file", "nothing"],
+)
 def test_answer_that_is_not_the_file(tiny, cache, server, answer):
     if answer is not None:  # else the server says 404
         server.answers["train-images-idx3-ubyte.gz"] = answer
