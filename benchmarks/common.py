@@ -26,7 +26,7 @@ from gnet_lib.data import ImageDataset, load_fashion_mnist
 from gnet_lib.device import pick_device
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "book" / "results"
+RESULTS = ROOT / "gnet_lib" / "results"
 RUNS = Path(os.environ.get("GNET_RUNS", ROOT / "_runs"))
 
 Result = dict[str, Any]
@@ -210,7 +210,7 @@ def command(name: str, options: argparse.Namespace) -> str:
 
 
 def record(name: str, results: Result, options: argparse.Namespace) -> None:
-    """Write ``book/results/NAME.json``: the results, and what they depend on.
+    """Write ``gnet_lib/results/NAME.json``: the results, and what they depend on.
 
     The file holds the long record under ``"results"`` and that of ``--short`` under
     ``"short"``; each run of the command replaces its own part only, so that a test can
@@ -249,7 +249,7 @@ def parse(description: str, arguments: list[str] | None = None) -> argparse.Name
     )
     parser.add_argument("--only", nargs="+", metavar="RUN", help="do these runs and no others now")
     parser.add_argument(
-        "--out", type=Path, help="the file to write instead of the one in book/results/"
+        "--out", type=Path, help="the file to write instead of the one in gnet_lib/results/"
     )
     options = parser.parse_args(arguments)
     if options.jobs < 1 or options.threads < 1:

@@ -152,7 +152,7 @@ def mirror(images: Tensor, generator: torch.Generator) -> Tensor:
 
 def run_one(name: str, settings: Result, checkpoint: Path) -> Result:
     """Train one network with one seed, and measure it once."""
-    learn, measured_on = image_sets(settings)
+    learn, measured_on = datasets(settings)
     set_seed(settings["seed"])
     model = build(settings)
     recipe = {**settings, "label_smoothing": 0.0}
@@ -174,7 +174,7 @@ def run_one(name: str, settings: Result, checkpoint: Path) -> Result:
     }
 
 
-def image_sets(settings: Result) -> tuple[ImageDataset, ImageDataset]:
+def datasets(settings: Result) -> tuple[ImageDataset, ImageDataset]:
     """The images to learn from, and those to measure on: held-out ones or test images."""
     train, test = fashion_mnist()
     learn, validation = train.split(5_000, seed=0)

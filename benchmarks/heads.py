@@ -123,7 +123,7 @@ def look_inside(model: GoogLeNet, images: ImageDataset, aux_weight: float | None
 
 
 @cache
-def image_sets() -> tuple[ImageDataset, ImageDataset]:
+def datasets() -> tuple[ImageDataset, ImageDataset]:
     """Training images to choose from, and those held out; loaded once a process."""
     whole, _ = fashion_mnist()
     return whole.split(HELD_OUT)
@@ -131,7 +131,7 @@ def image_sets() -> tuple[ImageDataset, ImageDataset]:
 
 def run_one(name: str, chosen: Result, checkpoint: Path) -> Result:
     """Train one network and tell how it went."""
-    rest, held_out = image_sets()
+    rest, held_out = datasets()
     train = rest.stratified_subset(chosen["images"])
     model = build(chosen)
     before = look_inside(model, held_out, chosen["aux_weight"])

@@ -1,6 +1,6 @@
 """Measure how long the networks of chapter 1 take on this computer's CPU, and write it down.
 
-    python benchmarks/latency.py          # about two minutes; writes book/results/latency.json
+    python benchmarks/latency.py          # about two minutes; writes gnet_lib/results/latency.json
     python benchmarks/latency.py --again  # one more round: of both, the faster times are kept
 
 Chapter 1 draws from that file, so that the book shows one machine's times and says which.

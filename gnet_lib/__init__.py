@@ -1,90 +1,45 @@
 """gnet_lib: the small library behind the book on GoogLeNet (arXiv 1409.4842).
 
-One room a purpose: ``paper`` (the table), ``inception`` (the two modules), ``googlenet``
-(whole networks), ``variants`` (the notes' and torchvision's network), ``cost`` (what they
-cost), ``timing`` (stopwatch and roofline), ``data`` (Fashion-MNIST), ``device`` (where
-to compute, and the seed), ``training`` (fit and evaluate) with ``history`` (what it reports),
-``checkpoint`` (Ctrl-C and exact resume) and ``safeguards`` (what watches over a run),
-``diagnostics`` (first weights, signal and gradient, row by row),
-``records`` (what was measured once and kept), ``plots`` (every figure of the book),
-``explorer`` (a module with sliders) and ``exercises`` (checkers of a reader's answers).
+One room a purpose: ``paper`` (the table), ``design`` (what a module consists of), ``shapes``
+(layer by layer), ``inception`` (the modules), ``googlenet`` (whole networks), ``variants``
+(the notes' and torchvision's network), ``cost`` (what they cost), ``timing`` (theory against
+stopwatch), ``data`` (Fashion-MNIST), ``device`` (where to compute, and the seed), ``training``
+(fit and evaluate) with ``history`` (what it reports), ``checkpoint`` (Ctrl-C and exact resume)
+and ``safeguards`` (what watches over a run), ``diagnostics`` (first weights, signal and
+gradient, row by row), ``records`` (what was measured once and kept), ``plots`` (every figure
+of the book), ``explorer`` (a module with sliders) and ``exercises`` (checkers of a reader's
+answers).
 
 A name is looked up in its room when it is first used, so that importing the library
-stays quick.
+stays quick. Which room that is, the table in ``__init__.pyi`` says.
 """
 
 # An old Python cannot read every annotation; so `python -m gnet_lib` gets as far as saying so.
 from __future__ import annotations
 
+import ast
 from importlib import import_module
+from pathlib import Path
 
 __version__ = "0.1.0"
 
-_ROOMS = {
-    "paper": (
-        "InceptionWidths",
-        "PRINTED",
-        "TABLE_1",
-        "WIDTHS",
-        "scale_rows",
-    ),
-    "design": ("Conv", "Design", "NAIVE", "Pool", "REDUCED"),
-    "shapes": ("inception_shapes", "layer_shapes"),
-    "inception": ("Inception", "InceptionBase", "LinearInception", "NaiveInception"),
-    "googlenet": ("AuxiliaryHead", "GoogLeNet", "GoogLeNetOutputs", "MiniGoogLeNet"),
-    "variants": ("load_torchvision_weights", "notes_variant", "torchvision_variant"),
-    "cost": (
-        "Cost",
-        "compare_branches",
-        "compare_modules",
-        "stacked_naive_costs",
-        "conv_cost",
-        "inception_cost",
-        "linear_cost",
-        "network_cost",
-        "format_table",
-        "compare_with_table_1",
-        "torchinfo_cost",
-        "torchinfo_layers",
-    ),
-    "timing": (
-        "latency_ms",
-        "Machine",
-        "measure_machine",
-        "module_bytes",
-        "module_intensity",
-        "peak_activation_bytes",
-    ),
-    "data": (
-        "CLASS_NAMES",
-        "CorruptDataError",
-        "FashionMNIST",
-        "ImageDataset",
-        "load_fashion_mnist",
-        "shift_and_flip",
-    ),
-    "device": ("computes_bfloat16", "pick_device", "set_seed"),
-    "history": ("Evaluation", "History"),
-    "checkpoint": (),
-    "safeguards": ("NonFiniteLossError",),
-    "training": ("evaluate", "fit", "joint_loss"),
-    "diagnostics": ("activation_std", "gradient_norms", "initialise"),
-    "records": ("provenance", "read_record"),
-    "plots": (),
-    "explorer": ("explorer_chart", "module_explorer"),
-    "exercises": ("check", "checked"),
+_TABLE = ast.parse(Path(__file__).with_name("__init__.pyi").read_text(encoding="utf-8"))
+_HOMES = {
+    name.name: line.module  # "gnet_lib" itself is the home of a room
+    for line in _TABLE.body
+    if isinstance(line, ast.ImportFrom) and line.module
+    for name in line.names
 }
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
-__all__ = [*_ROOM_OF, *_ROOMS]
+__all__ = list(_HOMES)  # pyright: ignore[reportUnsupportedDunderAll]: it reads the stub
 
 
-def __getattr__(name: str):
-    if name in _ROOMS:
-        return import_module(f"gnet_lib.{name}")
-    if name in _ROOM_OF:
-        return getattr(import_module(f"gnet_lib.{_ROOM_OF[name]}"), name)
-    raise AttributeError(f"gnet_lib has no {name!r}; it has: {', '.join(sorted(__all__))}")
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"gnet_lib has no {name!r}; it has: {', '.join(sorted(__all__))}")
+    if _HOMES[name] == __name__:
+        return import_module(f"{__name__}.{name}")
+    return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

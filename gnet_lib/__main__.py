@@ -22,6 +22,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 
 from gnet_lib import __version__
 
@@ -42,9 +43,9 @@ TRAINING_SECONDS = 7  # stop earlier on a slow computer
 
 PAIR = ("torch", "torchvision")  # each release of one fits one release of the other
 SAME_SOURCE = (
-    "torch and torchvision must come from the same place. Install both again in one "
-    "command: pip install --force-reinstall torch torchvision (the README says how to "
-    "get the small CPU build of both)"
+    "torch and torchvision must come from the same place. Install both again in one command: "
+    "pip install --force-reinstall torch torchvision (the README says how to get the small CPU "
+    "build of both)"
 )
 
 
@@ -78,24 +79,22 @@ def main() -> int:
     Returns:
         The exit status: 0 if all is well, 1 if there was a problem.
     """
-    checks: list[Callable[[], None]] = [check_python]
-    checks += [lambda name=name: check_package(name) for name in OLDEST_VERSIONS]
-    problems = sum(_has_problem(check) for check in checks)
+    packages = [partial(check_package, name) for name in OLDEST_VERSIONS]
+    problems = _count_problems([check_python, *packages])
     if problems:
         _print_line("note", "device, data and training are checked when this is solved")
     else:
-        later = [check_device, check_data, check_training]
-        problems += sum(_has_problem(check) for check in later)
-    print()
-    print(_last_sentence(problems))
+        problems = _count_problems([check_device, check_data, check_training])
+    count = "One problem" if problems == 1 else f"{problems} problems"
+    if problems:
+        print(f"\n{count}: do what the lines above say, then run python -m gnet_lib again.")
+    else:
+        print("\nEverything works: the book's chapters will run on this computer.")
     return 1 if problems else 0
 
 
-def _last_sentence(problems: int) -> str:
-    if problems == 0:
-        return "Everything works: the book's chapters will run on this computer."
-    count = "One problem" if problems == 1 else f"{problems} problems"
-    return f"{count}: do what the lines above say, then run python -m gnet_lib again."
+def _count_problems(checks: list[Callable[[], None]]) -> int:
+    return sum(_has_problem(check) for check in checks)
 
 
 def _has_problem(check: Callable[[], None]) -> bool:
@@ -132,23 +131,23 @@ def check_python() -> None:
 
 def check_package(name: str) -> None:
     """Check that a package is there, can be imported and is new enough."""
-    install = f'pip install --upgrade "{name}>={OLDEST_VERSIONS[name]}"'
+    oldest = OLDEST_VERSIONS[name]
+    install = f'pip install --upgrade "{name}>={oldest}"'
     try:
         package = importlib.import_module(name)
         if name == "torchvision":
             _use_torchvision()
     except ModuleNotFoundError as error:
         missing = error.name or name
-        to_install = "torch torchvision" if missing in PAIR else missing
+        to_install = " ".join(PAIR) if missing in PAIR else missing
         raise Problem(f"{missing} is not installed", f"pip install {to_install}") from error
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         to_do = SAME_SOURCE if name in PAIR else install
         raise Problem(f"{name} cannot be used ({_first_line(error)})", to_do) from error
-    version = getattr(package, "__version__", "0")
-    if _as_numbers(version) < _as_numbers(OLDEST_VERSIONS[name]):
-        oldest = OLDEST_VERSIONS[name]
-        raise Problem(f"{name} {version} is too old ({oldest} is needed)", install)
-    _print_line("ok", f"{name} {version}")
+    if _as_numbers(package.__version__) < _as_numbers(oldest):
+        problem = f"{name} {package.__version__} is too old ({oldest} is needed)"
+        raise Problem(problem, install)
+    _print_line("ok", f"{name} {package.__version__}")
 
 
 def _use_torchvision() -> None:
@@ -165,7 +164,7 @@ def _use_torchvision() -> None:
 
 
 def _as_numbers(version: str) -> tuple[int, ...]:
-    """Turn "2.14.1+cpu" into (2, 14, 1), which compares as versions should."""
+    """Turn "2.14.1+cpu" into (2, 14, 1); a package that compares versions may be missing, too."""
     return tuple(int(number) for number in re.findall(r"\d+", version.split("+")[0]))
 
 
@@ -177,7 +176,7 @@ def check_device() -> None:
     """Say on which device the chapters will train, and why."""
     import torch
 
-    from gnet_lib.device import pick_device
+    from gnet_lib import pick_device
 
     device = pick_device()
     if device.type == "cuda":
@@ -194,7 +193,7 @@ def check_device() -> None:
 
 def check_data() -> None:
     """Find Fashion-MNIST, downloading it if need be, and check its files."""
-    from gnet_lib.data import load_fashion_mnist
+    from gnet_lib import load_fashion_mnist
 
     try:
         data = load_fashion_mnist(quiet=True)
@@ -233,9 +232,8 @@ def _train_briefly() -> tuple[list[float], float]:
     import torch
     from torch.nn.functional import cross_entropy
 
+    from gnet_lib import MiniGoogLeNet, pick_device, set_seed
     from gnet_lib.data import load_sample
-    from gnet_lib.device import pick_device, set_seed
-    from gnet_lib.googlenet import MiniGoogLeNet
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # check_device has shown them

@@ -1,68 +1,36 @@
 """Recorded measurements: what took too long for a chapter, kept in a file with its origin.
 
-The scripts in ``benchmarks/`` write them to ``book/results/``, as JSON.
+The scripts in ``benchmarks/`` write them to ``gnet_lib/results/``, as JSON; they come with
+the library, so that a chapter finds them wherever it runs.
 """
 
 import json
-from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 
-PLACEHOLDER = "owner/name"
-TIMEOUT_SECONDS = 10
+from gnet_lib._check import require_choice
+
+FOLDER = Path(__file__).parent / "results"
 
 
-def read_record(name: str, folder: str | Path = "results") -> dict[str, Any]:
+def read_record(name: str) -> dict[str, Any]:
     """Read a recorded measurement of the book.
 
-    A chapter runs in the folder ``book/``, where the records lie in ``results/``. On Colab
-    there is the notebook alone; then the record comes from the book's repository.
-
     Args:
-        name: the record's name without its ending, such as ``"latency"``.
-        folder: where to look first.
+        name: the record's name, such as ``"latency"``.
 
     Returns:
         What the file holds; ``provenance`` says how it was made.
 
     Raises:
-        FileNotFoundError: if it is not in the folder and this copy of the library does not
-            know the address of its repository.
-        OSError: if the repository cannot be reached or has no such record.
+        ValueError: if there is no such record.
 
     Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     _ = Path(folder, "latency.json").write_text('{"date": "2026-11-24"}')
-        ...     read_record("latency", folder)
-        {'date': '2026-11-24'}
+        >>> read_record("latency")["command"]
+        'python benchmarks/latency.py'
     """
-    file = Path(folder) / f"{name}.json"
-    if file.exists():
-        return json.loads(file.read_text(encoding="utf-8"))
-    repository = repository_name()
-    if repository == PLACEHOLDER:
-        raise FileNotFoundError(
-            f"there is no {file}, and this copy of the library does not know its repository; "
-            "run the notebook in the folder book/, or set the address: make repository REPO=owner/name"
-        )
-    address = f"https://raw.githubusercontent.com/{repository}/HEAD/book/results/{name}.json"
-    with urlopen(address, timeout=TIMEOUT_SECONDS) as answer:
-        return json.load(answer)
-
-
-def repository_name() -> str:
-    """Owner and name of the public repository, from the metadata of the installed library."""
-    try:
-        addresses = metadata("gnet_lib").get_all("Project-URL") or []
-    except PackageNotFoundError:
-        return PLACEHOLDER
-    for entry in addresses:
-        label, _, address = entry.partition(", ")
-        if label == "Repository":
-            return "/".join(address.rstrip("/").split("/")[-2:])
-    return PLACEHOLDER
+    require_choice("name", name, sorted(file.stem for file in FOLDER.glob("*.json")))
+    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def provenance(record: dict[str, Any]) -> str:
@@ -89,6 +57,6 @@ def provenance(record: dict[str, Any]) -> str:
     return (
         f"Recorded on {made['date']} with: {made.get('command', record['command'])}\n"
         f"{machine['cpu']} ({machine['instructions']}), {machine['cores']} cores; "
-        f"{threads} a run; on {machine.get('device', 'cpu')}\n"
+        f"{threads} a run; on {machine['device']}\n"
         f"Python {machine['python']}, torch {machine['torch']}"
     )

@@ -1,25 +1,25 @@
 """Tests of gnet_lib.data. None of them needs a network.
 
-Truth from outside: torchvision's own MD5 sums and its own reader of the files,
-and the replicate padding of torch.
+Truth from outside: torchvision's own MD5 sums and its own reader of the files, and the
+replicate padding of torch.
 """
 
 import doctest
 import gzip
 import hashlib
-import importlib.util
 import math
 import os
 import socket
 import struct
-import subprocess
 import sys
 import threading
 import urllib.request
 import warnings
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import make_sample
 import pytest
 import torch
 import torchvision
@@ -28,14 +28,15 @@ from gnet_lib import data
 from gnet_lib.data import (
     CLASS_NAMES,
     CorruptDataError,
+    FashionMNIST,
     ImageDataset,
     batches,
+    cache_folder,
     load_fashion_mnist,
     load_sample,
     shift_and_flip,
 )
 
-REPOSITORY = Path(__file__).parent.parent
 NAMES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -43,19 +44,18 @@ NAMES = (
     "t10k-labels-idx1-ubyte",
 )
 REAL_LINE = "Fashion-MNIST: 20 training and 10 test images, real data, MD5 verified\n"
+NOBODY = "http://127.0.0.1:9/"  # no server listens there
 
 
-# ------------------------------------------------------------------ fixtures
+# --- fixtures ----------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
 def real_data_folder() -> Path:
     """The folder with the four packed files of the real data set."""
-
-    candidates = [Path("/usr/share/datasets/fashion-mnist"), data._user_cache()]
+    candidates = [Path("/usr/share/datasets/fashion-mnist"), cache_folder()]
     if os.environ.get("GNET_DATA"):
-        named = Path(os.environ["GNET_DATA"])
-        candidates += [named, named / "raw", named / "FashionMNIST" / "raw"]
+        candidates.append(Path(os.environ["GNET_DATA"]))
     for folder in candidates:
         if all((folder / f"{name}.gz").is_file() for name in NAMES):
             return folder
@@ -64,11 +64,6 @@ def real_data_folder() -> Path:
         "`make data` or `sudo apt-get install dataset-fashion-mnist`, or put them into "
         "a folder and name it in the environment variable GNET_DATA."
     )
-
-
-@pytest.fixture(scope="session")
-def real_data(real_data_folder):
-    return load_fashion_mnist(real_data_folder, quiet=True)
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +78,11 @@ def unpacked_root(real_data_folder, tmp_path_factory) -> Path:
     return root
 
 
+@pytest.fixture(scope="session")
+def real_data(unpacked_root) -> FashionMNIST:
+    return load_fashion_mnist(unpacked_root, quiet=True)
+
+
 @pytest.fixture(autouse=True)
 def nothing_installed(monkeypatch, tmp_path):
     """Every test starts without data on the computer and without a network."""
@@ -91,7 +91,7 @@ def nothing_installed(monkeypatch, tmp_path):
         monkeypatch.setenv(variable, str(tmp_path / "cache-home"))
     monkeypatch.setenv("no_proxy", "*")  # the tests' own server is on this computer
     monkeypatch.setattr(data, "DEBIAN_FOLDER", tmp_path / "debian")
-    monkeypatch.setattr(data, "_mirrors", lambda: ["http://127.0.0.1:9/"])
+    monkeypatch.setattr(data, "MIRRORS", (NOBODY,))
 
 
 @pytest.fixture
@@ -99,15 +99,14 @@ def cache(tmp_path) -> Path:
     return tmp_path / "cache-home" / "gnet_lib" / "fashion-mnist"
 
 
-def idx_images(count: int, size: int = 28, magic: int = 2051) -> bytes:
+def idx_images(count: int) -> bytes:
     generator = torch.Generator().manual_seed(count)
-    pixels = torch.randint(256, (count, size, size), generator=generator)
-    header = struct.pack(">IIII", magic, count, size, size)
-    return header + bytes(pixels.flatten().tolist())
+    pixels = torch.randint(256, (count, 28, 28), generator=generator)
+    return struct.pack(">IIII", 2051, count, 28, 28) + bytes(pixels.flatten().tolist())
 
 
-def idx_labels(labels: list[int], magic: int = 2049) -> bytes:
-    return struct.pack(">II", magic, len(labels)) + bytes(labels)
+def idx_labels(labels: list[int]) -> bytes:
+    return struct.pack(">II", 2049, len(labels)) + bytes(labels)
 
 
 @pytest.fixture
@@ -119,14 +118,9 @@ def tiny(monkeypatch) -> dict[str, bytes]:
         "t10k-images-idx3-ubyte": idx_images(10),
         "t10k-labels-idx1-ubyte": idx_labels(list(range(10))),
     }
-    expect(monkeypatch, contents)
-    return contents
-
-
-def expect(monkeypatch, contents: dict[str, bytes]) -> None:
-    """Make gnet_lib expect the MD5 sums of these files."""
     for name, content in contents.items():
         monkeypatch.setitem(data.FULL_MD5, name, hashlib.md5(content).hexdigest())
+    return contents
 
 
 def write(folder: Path, contents: dict[str, bytes], packed: bool = True) -> Path:
@@ -162,7 +156,7 @@ class Server:
                 self.end_headers()
                 self.wfile.write(content)
 
-            def log_message(self, *args) -> None:
+            def log_message(self, format: str, *args) -> None:
                 pass
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -174,11 +168,11 @@ class Server:
 
 
 @pytest.fixture
-def server(monkeypatch):
+def server(monkeypatch) -> Iterator[Server]:
     server = Server()
     thread = threading.Thread(target=server.http.serve_forever, args=(0.01,))
     thread.start()
-    monkeypatch.setattr(data, "_mirrors", lambda: [server.address])
+    monkeypatch.setattr(data, "MIRRORS", (server.address,))
     yield server
     server.http.shutdown()
     server.http.server_close()
@@ -189,7 +183,7 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-# ------------------------------------------------------------- the real data
+# --- the real data -----------------------------------------------------------------------
 
 
 def test_the_files_are_those_of_torchvision(real_data_folder):
@@ -211,13 +205,9 @@ def test_the_files_are_those_of_torchvision(real_data_folder):
     assert found == dict(torchvision.datasets.FashionMNIST.resources)
 
 
-def test_expected_md5_is_that_of_the_unpacked_files(unpacked_root):
-    raw = unpacked_root / "FashionMNIST" / "raw"
-    found = {name: hashlib.md5((raw / name).read_bytes()).hexdigest() for name in NAMES}
-    assert found == data.FULL_MD5
-
-
 def test_real_data_equals_what_torchvision_reads(real_data, unpacked_root):
+    assert str(unpacked_root / "FashionMNIST" / "raw") in real_data.origin
+    assert not real_data.is_sample
     for ours, is_train in ((real_data.train, True), (real_data.test, False)):
         theirs = torchvision.datasets.FashionMNIST(unpacked_root, train=is_train)
         assert torch.equal(ours.images[:, 0], theirs.data)
@@ -238,26 +228,17 @@ def test_real_data_counts_and_statistics(real_data):
     torch.testing.assert_close(normalised.double(), plain, rtol=0, atol=1e-5)
 
 
-def test_unpacked_files_in_torchvisions_folders(unpacked_root, capsys):
-    line = "Fashion-MNIST: 60,000 training and 10,000 test images, real data, MD5 verified"
-    for folder in (unpacked_root, unpacked_root / "FashionMNIST"):
-        loaded = load_fashion_mnist(folder)
-        assert str(unpacked_root / "FashionMNIST" / "raw") in loaded.origin
-        assert not loaded.is_sample
-        assert capsys.readouterr().out.strip() == line
-
-
-# --------------------------------------------------------------- search order
+# --- search order ------------------------------------------------------------------------
 
 
 def test_search_order(tiny, tmp_path, cache, monkeypatch, server, capsys):
     # Every place has the data: they are taken away one after the other.
     server.offer(tiny)
-    write(tmp_path / "root", tiny)
-    write(tmp_path / "named", tiny, packed=False)
-    write(tmp_path / "debian", tiny)
+    root = write(tmp_path / "root", tiny)
+    named = write(tmp_path / "named", tiny, packed=False)
+    debian = write(tmp_path / "debian", tiny)
     write(cache, tiny)
-    monkeypatch.setenv("GNET_DATA", str(tmp_path / "named"))
+    monkeypatch.setenv("GNET_DATA", str(named))
 
     def origin(root=None) -> str:
         loaded = load_fashion_mnist(root)
@@ -267,15 +248,12 @@ def test_search_order(tiny, tmp_path, cache, monkeypatch, server, capsys):
         return loaded.origin
 
     real = "Real Fashion-MNIST, MD5 verified, from"
-    root, named = tmp_path / "root", tmp_path / "named"
-    assert origin(root) == f"{real} the folder {root}, which root names."
-    assert origin(str(root)) == origin(root)
+    assert origin(root) == origin(str(root)) == f"{real} the folder {root}, which root names."
     assert origin() == f"{real} the folder {named}, which GNET_DATA names."
     monkeypatch.setenv("GNET_DATA", "")  # empty counts as not set
     assert origin() == f"{real} the user's cache, {cache}."
     for path in cache.iterdir():
         path.unlink()
-    debian = tmp_path / "debian"
     assert origin() == f"{real} the Debian package dataset-fashion-mnist, {debian}."
     assert server.requests == []
     (debian / "t10k-labels-idx1-ubyte.gz").unlink()  # incomplete: as good as absent
@@ -299,158 +277,48 @@ def test_packed_file_goes_before_the_unpacked_one(tiny, tmp_path):
     assert len(load_fashion_mnist(root, quiet=True).train) == 20
 
 
-def test_quiet_prints_nothing(tiny, tmp_path, capsys):
-    load_fashion_mnist(write(tmp_path / "root", tiny), quiet=True)
-    assert capsys.readouterr().out == ""
-
-
 @pytest.mark.parametrize("named_by", ["root", "GNET_DATA"])
 def test_named_folder_without_data_is_an_error(tiny, tmp_path, cache, monkeypatch, named_by):
     write(cache, tiny)  # must not be used instead
-
-    def load(folder):
-        if named_by == "root":
-            return load_fashion_mnist(folder)
+    absent, half = tmp_path / "absent", tmp_path / "half"
+    lost = {name: tiny.pop(name) for name in NAMES[1:3]}
+    write(half, tiny)
+    for folder, missing in ((absent, NAMES), (half, lost)):
         monkeypatch.setenv("GNET_DATA", str(folder))
-        return load_fashion_mnist()
-
-    with pytest.raises(ValueError) as caught:
-        load(tmp_path / "absent")
-    message = str(caught.value)
-    assert message.startswith(f"{named_by} must name a folder with the four files")
-    assert all(name in message for name in NAMES)
-    assert f"got '{tmp_path / 'absent'}', which is not a folder" in message
-    assert "put the files there, or" in message
-
-    del tiny["train-labels-idx1-ubyte"], tiny["t10k-images-idx3-ubyte"]
-    missing = "where train-labels-idx1-ubyte and t10k-images-idx3-ubyte cannot be found"
-    with pytest.raises(ValueError, match=missing):
-        load(write(tmp_path / "half", tiny))
+        with pytest.raises(ValueError, match=f"{named_by} must .*{', '.join(missing)}:") as caught:
+            load_fashion_mnist(folder if named_by == "root" else None)
+        assert str(folder) in str(caught.value)
 
 
 def test_root_of_a_wrong_type():
-    with pytest.raises(ValueError, match="root must be the path of a folder; got int"):
-        load_fashion_mnist(3)
+    with pytest.raises(ValueError, match="root must be .* 3"):
+        load_fashion_mnist(3)  # pyright: ignore[reportArgumentType]
 
 
 def test_user_cache_on_each_system(monkeypatch, tmp_path):
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
     monkeypatch.setattr(sys, "platform", "win32")
-    assert data._user_cache() == tmp_path / "local" / "gnet_lib" / "fashion-mnist"
+    assert cache_folder() == tmp_path / "local" / "gnet_lib" / "fashion-mnist"
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    assert data._user_cache() == tmp_path / ".cache" / "gnet_lib" / "fashion-mnist"
+    assert cache_folder() == tmp_path / ".cache" / "gnet_lib" / "fashion-mnist"
 
 
-# ------------------------------------------------------------- damaged files
+# --- damaged files -----------------------------------------------------------------------
 
 
-def labels_up_to(highest: int) -> bytes:
-    return idx_labels([*range(9), highest])
-
-
-DAMAGED = {
-    "wrong image magic": (
-        "t10k-images-idx3-ubyte",
-        idx_images(10, magic=2049),
-        "expected the IDX magic number 2051, found 2049",
-    ),
-    "wrong label magic": (
-        "t10k-labels-idx1-ubyte",
-        idx_labels(list(range(10)), magic=2051),
-        "expected the IDX magic number 2049, found 2051",
-    ),
-    "images too short": (
-        "t10k-images-idx3-ubyte",
-        idx_images(10)[:-1],
-        "expected 7,856 bytes unpacked, as its header says, found 7,855 bytes",
-    ),
-    "images too long": (
-        "t10k-images-idx3-ubyte",
-        idx_images(10) + b"\0",
-        "expected 7,856 bytes unpacked, as its header says, found 7,857 bytes",
-    ),
-    "labels too short": (
-        "t10k-labels-idx1-ubyte",
-        idx_labels(list(range(10)))[:-2],
-        "expected 18 bytes unpacked, as its header says, found 16 bytes",
-    ),
-    "no header": (
-        "t10k-images-idx3-ubyte",
-        b"\0\0\x08\x03",
-        "expected an IDX header of 16 bytes, found 4 bytes in all",
-    ),
-    "empty": (
-        "t10k-labels-idx1-ubyte",
-        b"",
-        "expected an IDX header of 8 bytes, found 0 bytes in all",
-    ),
-    "no labels": (
-        "t10k-labels-idx1-ubyte",
-        idx_labels([]),
-        "expected at least one label, found none",
-    ),
-    "no images": (
-        "t10k-images-idx3-ubyte",
-        idx_images(0),
-        "expected at least one image of 28x28 pixels, found 0 of 28x28",
-    ),
-    "wrong size": (
-        "t10k-images-idx3-ubyte",
-        idx_images(10, size=32),
-        "expected at least one image of 28x28 pixels, found 10 of 32x32",
-    ),
-    "label out of range": (
-        "t10k-labels-idx1-ubyte",
-        labels_up_to(10),
-        "expected labels from 0 to 9, found a 10",
-    ),
-    "more labels than images": (
-        "t10k-labels-idx1-ubyte",
-        idx_labels([1] * 11),
-        "expected 10 labels, as many as t10k-images-idx3-ubyte.gz has images, found 11 labels",
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", DAMAGED)
-def test_damaged_content(tiny, tmp_path, kind, monkeypatch):
-    name, content, message = DAMAGED[kind]
-    tiny[name] = content
-    expect(monkeypatch, tiny)  # the MD5 fits, so the check under test must notice
-    root = write(tmp_path / "root", tiny)
-    with pytest.raises(CorruptDataError) as caught:
-        load_fashion_mnist(root)
-    assert f"{root / name}.gz is damaged: {message}" in str(caught.value)
-    assert "Put a fresh copy of the file there" in str(caught.value)
-    if not kind.startswith("more labels"):  # names the packed file
-        (root / f"{name}.gz").unlink()
-        (root / name).write_bytes(content)  # the same guard for an unpacked file
-        with pytest.raises(CorruptDataError, match="is damaged") as caught:
-            load_fashion_mnist(root)
-        assert f"{root / name} is damaged: {message}" in str(caught.value)
-
-
-def test_flipped_pixel_in_an_unpacked_file(tiny, tmp_path):
-    root = write(tmp_path / "root", tiny, packed=False)
-    path = root / "train-images-idx3-ubyte"
-    content = bytearray(path.read_bytes())
-    content[1000] ^= 1  # a perfectly good file but for one bit of one pixel
-    path.write_bytes(content)
-    expected = data.FULL_MD5[path.name]
-    found = hashlib.md5(content).hexdigest()
-    with pytest.raises(CorruptDataError) as caught:
-        load_fashion_mnist(root)
-    assert f"expected the MD5 {expected} (unpacked), found {found}" in str(caught.value)
-
-
+@pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("name", NAMES)
-def test_md5_of_every_file_is_checked(tiny, tmp_path, monkeypatch, name):
-    root = write(tmp_path / "root", tiny)
-    monkeypatch.setitem(data.FULL_MD5, name, "0" * 32)
-    with pytest.raises(CorruptDataError, match=f"{name}.gz is damaged.*MD5 {'0' * 32}"):
+def test_one_flipped_bit_in_any_file_is_noticed(tiny, tmp_path, name, packed):
+    expected = data.FULL_MD5[name]
+    tiny[name] = tiny[name][:-1] + bytes([tiny[name][-1] ^ 1])
+    found = hashlib.md5(tiny[name]).hexdigest()
+    root = write(tmp_path / "root", tiny, packed)
+    path = root / (f"{name}.gz" if packed else name)
+    with pytest.raises(CorruptDataError, match=f"{expected}.*{found}.*Put a fresh copy") as caught:
         load_fashion_mnist(root)
+    assert str(caught.value).startswith(f"{path} is damaged")
 
 
 def test_damaged_gzip_at_every_place_in_the_file(tiny, tmp_path):
@@ -475,14 +343,6 @@ def test_damaged_gzip_at_every_place_in_the_file(tiny, tmp_path):
                 load_fashion_mnist(root)
 
 
-def test_not_a_gzip_file_at_all(tiny, tmp_path):
-    root = write(tmp_path / "root", tiny)
-    (root / "train-labels-idx1-ubyte.gz").write_bytes(b"<html>Please log in</html>")
-    message = "expected a complete gzip file, found 26 bytes that cannot be unpacked"
-    with pytest.raises(CorruptDataError, match=message):
-        load_fashion_mnist(root)
-
-
 def test_damaged_file_of_the_debian_package(tiny, tmp_path):
     debian = write(tmp_path / "debian", tiny)
     (debian / "train-labels-idx1-ubyte.gz").write_bytes(b"")
@@ -490,29 +350,22 @@ def test_damaged_file_of_the_debian_package(tiny, tmp_path):
         load_fashion_mnist()
 
 
-# ------------------------------------------------------------------ the cache
+# --- the cache ---------------------------------------------------------------------------
 
 
-def test_damaged_cache_is_downloaded_again(tiny, cache, server, capsys):
-    write(cache, tiny)
-    path = cache / "t10k-labels-idx1-ubyte.gz"
+@pytest.mark.parametrize("packed", [True, False])
+def test_damaged_file_in_the_cache_is_downloaded_again(tiny, cache, server, capsys, packed):
+    name = "t10k-labels-idx1-ubyte"
+    path = write(cache, tiny, packed) / (f"{name}.gz" if packed else name)
     path.write_bytes(path.read_bytes()[:-3])
     server.offer(tiny)
     loaded = load_fashion_mnist()
     assert loaded.test.labels.tolist() == list(range(10))
-    assert server.requests == ["t10k-labels-idx1-ubyte.gz"]  # only the damaged one
+    assert server.requests == [f"{name}.gz"]  # only the damaged one
     first, second = capsys.readouterr().out.splitlines(keepends=True)
-    assert first.startswith(f"{path} is damaged: expected a complete gzip file")
+    assert first.startswith(f"{path} is damaged")
     assert first.endswith("Downloading it again.\n")
     assert second == REAL_LINE
-
-
-def test_damaged_unpacked_file_in_the_cache(tiny, cache, server):
-    write(cache / "raw", tiny, packed=False)
-    (cache / "raw" / "t10k-labels-idx1-ubyte").write_bytes(b"junk")
-    server.offer(tiny)
-    assert load_fashion_mnist().test.labels.tolist() == list(range(10))
-    assert server.requests == ["t10k-labels-idx1-ubyte.gz"]
 
 
 def test_damaged_cache_without_download_is_an_error(tiny, cache):
@@ -531,23 +384,23 @@ def test_damaged_cache_that_cannot_be_repaired(tiny, tmp_path, cache):
     assert "Debian package" in load_fashion_mnist().origin
 
 
-# ------------------------------------------------------------------- download
+# --- download ----------------------------------------------------------------------------
 
 
 def test_mirrors_are_torchvisions_and_one_by_https(monkeypatch):
-    monkeypatch.undo()  # the fixture above has replaced _mirrors
-    theirs = torchvision.datasets.FashionMNIST.mirrors
-    assert data._mirrors() == [*theirs, data.HTTPS_MIRROR]
-    assert data.HTTPS_MIRROR.startswith("https://")
-    assert all(mirror.endswith("/") for mirror in data._mirrors())
-    monkeypatch.setitem(sys.modules, "torchvision.datasets", None)  # cannot be imported
-    assert data._mirrors() == [data.HTTPS_MIRROR]
+    monkeypatch.undo()  # the fixture above has replaced them
+    assert list(data.MIRRORS[:-1]) == torchvision.datasets.FashionMNIST.mirrors
+    assert data.MIRRORS[-1].startswith("https://")
+    assert all(mirror.endswith("/") for mirror in data.MIRRORS)
 
 
-def test_next_mirror_is_tried(tiny, cache, server, monkeypatch):
+def test_next_mirror_is_tried_and_progress_shown(tiny, server, monkeypatch, capsys):
     server.offer(tiny)
-    monkeypatch.setattr(data, "_mirrors", lambda: ["http://127.0.0.1:9/", server.address])
-    assert not load_fashion_mnist().is_sample
+    monkeypatch.setattr(data, "MIRRORS", (NOBODY, server.address))
+    assert not load_fashion_mnist(quiet=True).is_sample
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert all(f"{name}: 100%" in shown.err for name in NAMES)
 
 
 def test_every_address_gets_the_timeout(tiny, cache, monkeypatch):
@@ -558,7 +411,7 @@ def test_every_address_gets_the_timeout(tiny, cache, monkeypatch):
         raise OSError("no network")
 
     monkeypatch.setattr(urllib.request, "urlopen", no_network)
-    monkeypatch.setattr(data, "_mirrors", lambda: ["http://one/", "https://two/"])
+    monkeypatch.setattr(data, "MIRRORS", ("http://one/", "https://two/"))
     with pytest.warns(UserWarning, match="http://one/: no network; https://two/: no network"):
         load_fashion_mnist()
     name = "train-images-idx3-ubyte.gz"
@@ -570,7 +423,7 @@ def test_server_that_never_answers(tiny, cache, monkeypatch):
     monkeypatch.setattr(data, "TIMEOUT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
-        monkeypatch.setattr(data, "_mirrors", lambda: [address])
+        monkeypatch.setattr(data, "MIRRORS", (address,))
         with pytest.warns(UserWarning, match="timed out"):
             assert load_fashion_mnist().is_sample
     assert names_in(cache) == []
@@ -581,7 +434,7 @@ def test_interrupted_download_leaves_nothing_behind(tiny, cache, server):
     name = "train-labels-idx1-ubyte.gz"
     server.answers[name] = server.answers[name][:-5]
     server.promised_too_much = 5
-    with pytest.warns(UserWarning, match=f"{name} is damaged: expected a complete gzip"):
+    with pytest.warns(UserWarning, match=f"{name} is damaged"):
         assert load_fashion_mnist().is_sample
     # The file before it had arrived whole and is kept; nothing else is there.
     assert names_in(cache) == ["train-images-idx3-ubyte.gz"]
@@ -593,38 +446,27 @@ def test_interrupted_download_leaves_nothing_behind(tiny, cache, server):
     assert len(server.requests) == 3  # goes on where it had stopped
 
 
-def test_downloaded_file_with_the_wrong_content(tiny, cache, server):
+@pytest.mark.parametrize(
+    "answer",
+    [b"<html>Please log in</html>", gzip.compress(b"another"), None],
+    ids=["a page", "another file", "nothing"],
+)
+def test_answer_that_is_not_the_file(tiny, cache, server, answer):
+    if answer is not None:  # else the server says 404
+        server.answers["train-images-idx3-ubyte.gz"] = answer
+    with pytest.warns(UserWarning, match="HTTP Error 404" if answer is None else "is damaged"):
+        assert load_fashion_mnist().is_sample
+    assert names_in(cache) == []
+
+
+def test_ctrl_c_while_a_file_is_stored(tiny, cache, server, monkeypatch):
     server.offer(tiny)
-    server.offer({"train-images-idx3-ubyte": idx_images(20)[:-1] + b"x"})
-    with pytest.warns(UserWarning, match="train-images-idx3-ubyte.gz is damaged.*MD5"):
-        assert load_fashion_mnist().is_sample
-    assert names_in(cache) == []
 
+    def pressed(self: Path, target: Path) -> None:
+        assert names_in(cache) == [self.name] != [target.name]  # under another name first
+        raise KeyboardInterrupt
 
-def test_file_that_the_server_lacks(tiny, cache, server):
-    with pytest.warns(UserWarning, match="HTTP Error 404"):
-        assert load_fashion_mnist().is_sample
-    assert names_in(cache) == []
-
-
-def test_ctrl_c_during_a_download(tiny, cache, monkeypatch):
-    class Response:
-        headers = {}
-        blocks = iter([b"first block"])
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *details):
-            return None
-
-        def read(self, size):
-            for block in self.blocks:
-                assert len(names_in(cache)) == 1  # the temporary file
-                return block
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(urllib.request, "urlopen", lambda *a, **k: Response())
+    monkeypatch.setattr(Path, "replace", pressed)
     with pytest.raises(KeyboardInterrupt):
         load_fashion_mnist()
     assert names_in(cache) == []
@@ -638,15 +480,7 @@ def test_cache_that_cannot_be_written(tiny, tmp_path, server):
     assert server.requests == []
 
 
-def test_download_shows_its_progress(tiny, cache, server, capsys):
-    server.offer(tiny)
-    load_fashion_mnist(quiet=True)
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert all(f"{name}: 100%" in shown.err for name in NAMES)
-
-
-# ----------------------------------------------------------------- the sample
+# --- the sample --------------------------------------------------------------------------
 
 
 def test_sample_is_loud(capsys):
@@ -654,21 +488,11 @@ def test_sample_is_loud(capsys):
         loaded = load_fashion_mnist(download=False)
     (warning,) = caught
     assert warning.filename == __file__  # points to the line that loads
-    assert "downloading was switched off" in str(warning.message)
-    assert "Only the small SAMPLE" in str(warning.message)
-    assert "sudo apt-get install dataset-fashion-mnist" in str(warning.message)
-    assert "GNET_DATA" in str(warning.message)
+    for words in ("switched off", "SAMPLE", "dataset-fashion-mnist", "GNET_DATA"):
+        assert words in str(warning.message)
     assert loaded.is_sample
-    assert loaded.origin == (
-        "Only the SAMPLE of Fashion-MNIST that is bundled with gnet_lib, because no "
-        "copy is on this computer and downloading was switched off."
-    )
-    line = capsys.readouterr().out
-    assert line.startswith("Fashion-MNIST SAMPLE: only 3,000 training and 1,000 test images")
-    assert "too few for the accuracies in this book" in line
-
-
-def test_quiet_does_not_silence_the_warning(capsys):
+    assert "SAMPLE" in loaded.origin and "switched off" in loaded.origin
+    assert "SAMPLE: only 3,000 training and 1,000 test images" in capsys.readouterr().out
     with pytest.warns(UserWarning, match="SAMPLE"):
         load_fashion_mnist(download=False, quiet=True)
     assert capsys.readouterr().out == ""
@@ -682,13 +506,6 @@ def test_no_warning_with_the_real_data(tiny, tmp_path):
         load_sample()  # asked for by its name: nothing to warn of
 
 
-def test_sample_is_balanced():
-    sample = load_sample()
-    assert sample.train.images.shape == (3000, 1, 28, 28)
-    assert sample.train.labels.bincount().tolist() == [300] * 10
-    assert sample.test.labels.bincount().tolist() == [100] * 10
-
-
 def test_damaged_sample_is_an_error(tmp_path, monkeypatch):
     for path in data.SAMPLE_FOLDER.glob("*.gz"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
@@ -699,11 +516,11 @@ def test_damaged_sample_is_an_error(tmp_path, monkeypatch):
         load_sample()
 
 
-def test_sample_is_made_from_the_real_data(real_data, real_data_folder):
+def test_sample_is_made_from_the_real_data(real_data, unpacked_root):
     # First by a plain loop here, then by the tool that has written the files.
-    for name, ours, whole, per_class in (
-        ("train", load_sample().train, real_data.train, 300),
-        ("test", load_sample().test, real_data.test, 100),
+    for ours, whole, per_class in (
+        (load_sample().train, real_data.train, 300),
+        (load_sample().test, real_data.test, 100),
     ):
         seen = [0] * 10
         chosen = []
@@ -711,77 +528,66 @@ def test_sample_is_made_from_the_real_data(real_data, real_data_folder):
             if seen[label] < per_class:
                 seen[label] += 1
                 chosen.append(position)
-        assert torch.equal(ours.images, whole.images[chosen]), name
-        assert torch.equal(ours.labels, whole.labels[chosen]), name
-
-    path = REPOSITORY / "tools" / "make_sample.py"
-    specification = importlib.util.spec_from_file_location("make_sample", path)
-    tool = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(tool)
-    made = tool.sample_files(real_data_folder)
-    bundled = {
+        assert seen == [per_class] * 10
+        assert torch.equal(ours.images, whole.images[chosen])
+        assert torch.equal(ours.labels, whole.labels[chosen])
+    assert make_sample.sample_files(unpacked_root) == {
         name: gzip.decompress((data.SAMPLE_FOLDER / f"{name}.gz").read_bytes()) for name in NAMES
     }
-    assert made == bundled
 
 
 def test_sample_has_its_licence_and_nothing_else():
     assert names_in(data.SAMPLE_FOLDER) == sorted(["LICENSE", *(f"{name}.gz" for name in NAMES)])
-    licence = (data.SAMPLE_FOLDER / "LICENSE").read_text()
-    assert "Copyright (c) 2017 Zalando SE" in licence
-    assert "Permission is hereby granted, free of charge" in licence
-    assert "github.com/zalandoresearch/fashion-mnist" in licence
+    assert "Copyright (c) 2017 Zalando SE" in (data.SAMPLE_FOLDER / "LICENSE").read_text()
 
 
-# ------------------------------------------------------------------ image sets
+# --- datasets ----------------------------------------------------------------------------
 
 
-def small_set(count: int = 40) -> ImageDataset:
+def small_dataset(count: int = 40) -> ImageDataset:
     """Images that all differ, with the labels 0 to 9 in turn."""
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (count, 1, 28, 28), generator=generator)
     return ImageDataset(images.to(torch.uint8), torch.arange(count) % 10)
 
 
+def numbered_dataset() -> ImageDataset:
+    """Forty images; every pixel of image i is i."""
+    numbers = torch.arange(40, dtype=torch.uint8)[:, None, None, None]
+    return ImageDataset(numbers.repeat(1, 1, 28, 28), torch.arange(40) % 10)
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"images": [1, 2]}, "images must be a Tensor; got list"),
-        (
-            {"images": torch.zeros(4, 28, 28)},
-            r"shape \(N, 1, 28, 28\) with N of at least 1; got \(4, 28, 28\)",
-        ),
-        ({"images": torch.zeros(4, 3, 28, 28)}, r"got \(4, 3, 28, 28\)"),
-        ({"images": torch.zeros(0, 1, 28, 28)}, r"got \(0, 1, 28, 28\)"),
-        ({"images": torch.zeros(4, 1, 28, 28).double()}, "got torch.float64"),
-        ({"images": torch.zeros(3, 1, 28, 28)}, "got 3 images and 4 labels"),
-        ({"labels": (1, 2)}, "labels must be a Tensor; got tuple"),
-        ({"labels": torch.zeros(4, 1).long()}, r"got \(4, 1\) and torch.int64"),
-        ({"labels": torch.zeros(4)}, r"torch.int64; got \(4,\) and torch.float32"),
-        ({"labels": torch.tensor([0, 3, 10, 1])}, "got values from 0 to 10"),
-        ({"labels": torch.tensor([0, 3, -1, 1])}, "got values from -1 to 3"),
-        (
-            {"labels": torch.zeros(4, device="meta").long()},
-            "got images on cpu and labels on meta",
-        ),
+        ({"images": [1, 2]}, r"images must .*\[1, 2\]"),
+        ({"images": torch.zeros(4, 28, 28)}, r"images must .*\(4, 28, 28\)"),
+        ({"images": torch.zeros(4, 3, 28, 28)}, r"images must .*\(4, 3, 28, 28\)"),
+        ({"images": torch.zeros(0, 1, 28, 28)}, r"images must .*\(0, 1, 28, 28\)"),
+        ({"images": torch.zeros(4, 1, 28, 28).double()}, "images must .*torch.float64"),
+        ({"images": torch.zeros(3, 1, 28, 28)}, "3 images and 4 labels"),
+        ({"labels": (1, 2)}, r"labels must .*\(1, 2\)"),
+        ({"labels": torch.zeros(4, 1).long()}, r"labels must .*\(4, 1\)"),
+        ({"labels": torch.zeros(4)}, "labels must .*torch.float32"),
+        ({"labels": torch.tensor([0, 3, 10, 1])}, "labels must .*from 0 to 10"),
+        ({"labels": torch.tensor([0, 3, -1, 1])}, "labels must .*from -1 to 3"),
+        ({"labels": torch.zeros(4, device="meta").long()}, "on cpu and labels on meta"),
     ],
 )
-def test_image_set_refuses(change, message, monkeypatch):
+def test_dataset_refuses(change, message):
     parts = {"images": torch.zeros(4, 1, 28, 28), "labels": torch.zeros(4).long()}
     ImageDataset(**parts)  # is fine
-    if "meta" in message:  # the values of a meta tensor cannot be looked at
-        monkeypatch.setattr(data, "_check_labels", lambda labels: None)
     with pytest.raises(ValueError, match=message):
         ImageDataset(**{**parts, **change})
 
 
-def test_image_set_is_short_in_print():
-    assert repr(small_set()) == "ImageDataset(40 images, torch.uint8, on cpu)"
-    assert len(small_set()) == 40
+def test_dataset_is_short_in_print():
+    assert repr(small_dataset()) == "ImageDataset(40 images, torch.uint8, on cpu)"
+    assert len(small_dataset()) == 40
 
 
 def test_mean_and_std_by_hand():
-    whole = small_set()
+    whole = small_dataset()
     scaled = whole.images.double() / 255
     mean, std = whole.mean_and_std()
     assert math.isclose(mean, scaled.mean().item(), rel_tol=1e-12)
@@ -789,20 +595,20 @@ def test_mean_and_std_by_hand():
 
 
 def test_normalising():
-    whole = small_set()
+    whole = small_dataset()
     before = whole.images.clone()
     normalised = whole.normalised(0.25, 0.5)
     assert normalised.images.dtype == torch.float32
     torch.testing.assert_close(normalised.images, (before / 255 - 0.25) / 0.5)
     assert torch.equal(whole.images, before)  # the original is untouched
-    with pytest.raises(ValueError, match=r"mean_and_std\(\) needs .*got torch.float32"):
+    with pytest.raises(ValueError, match=r"mean_and_std\(\).* torch.float32"):
         normalised.mean_and_std()
-    with pytest.raises(ValueError, match=r"normalised\(\) needs .*got torch.float32"):
+    with pytest.raises(ValueError, match=r"normalised\(\).* torch.float32"):
         normalised.normalised(0.25, 0.5)
     for std in (0, -1, math.nan, math.inf):
-        with pytest.raises(ValueError, match=f"std must be .*above 0; got {std}"):
+        with pytest.raises(ValueError, match=f"std must .*above 0.* {std}"):
             whole.normalised(0.25, std)
-    with pytest.raises(ValueError, match="mean must be a finite number; got nan"):
+    with pytest.raises(ValueError, match="mean must .* nan"):
         whole.normalised(math.nan, 1)
 
 
@@ -817,16 +623,12 @@ def test_stratified_subset_is_balanced_random_and_repeatable():
 
 
 def test_stratified_subset_keeps_images_and_labels_together():
-    images = torch.zeros(40, 1, 28, 28, dtype=torch.uint8)
-    images += torch.arange(40, dtype=torch.uint8)[:, None, None, None]
-    some = ImageDataset(images, torch.arange(40) % 10).stratified_subset(20)
+    some = numbered_dataset().stratified_subset(20)
     assert torch.equal(some.images[:, 0, 0, 0] % 10, some.labels)
 
 
 def test_split_is_a_partition():
-    images = torch.zeros(40, 1, 28, 28, dtype=torch.uint8)
-    images += torch.arange(40, dtype=torch.uint8)[:, None, None, None]
-    whole = ImageDataset(images, torch.arange(40) % 10)
+    whole = numbered_dataset()
     rest, held_out = whole.split(10)
     assert held_out.labels.bincount().tolist() == [1] * 10
     numbers = torch.cat([rest.images, held_out.images])[:, 0, 0, 0]
@@ -835,29 +637,23 @@ def test_split_is_a_partition():
     assert not torch.equal(held_out.images, whole.split(10, seed=1)[1].images)
 
 
-@pytest.mark.parametrize("count", [0, -1, 41])
-def test_stratified_subset_out_of_range(count):
-    with pytest.raises(ValueError, match=f"count must be from 1 to 40; got {count}"):
-        small_set().stratified_subset(count)
-
-
 def test_counts_that_do_not_fit():
-    with pytest.raises(ValueError, match="count must be from 1 to 39; got 40"):
-        small_set().split(40)
-    with pytest.raises(ValueError, match="count must be a whole number; got 2.0"):
-        small_set().stratified_subset(2.0)
-    lopsided = ImageDataset(small_set().images, torch.zeros(40).long())
-    with pytest.raises(
-        ValueError, match=r"count=20 needs 2 images of each class, but class 1 \(Trouser\)"
-    ):
+    whole = small_dataset()
+    for count in (0, 41, 2.0):
+        with pytest.raises(ValueError, match=f"count must .* 1 to 40.* {count}"):
+            whole.stratified_subset(count)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="count must .* 1 to 39.* 40"):
+        whole.split(40)
+    lopsided = ImageDataset(whole.images, torch.zeros(40).long())
+    with pytest.raises(ValueError, match=r"count=20 .* class 1 \(Trouser\) has 0"):
         lopsided.stratified_subset(20)
 
 
-# ------------------------------------------------- batches and augmentation
+# --- batches and augmentation ------------------------------------------------------------
 
 
 def test_batches_in_order():
-    whole = small_set()
+    whole = small_dataset()
     parts = list(batches(whole, 16))
     assert [len(labels) for _, labels in parts] == [16, 16, 8]
     assert torch.equal(torch.cat([images for images, _ in parts]), whole.images)
@@ -869,11 +665,12 @@ def test_batches_in_order():
 
 
 def test_batches_shuffled():
-    whole = small_set()
+    whole = small_dataset()
 
-    def epoch(generator):
+    def epoch(generator) -> tuple[torch.Tensor, torch.Tensor]:
         parts = list(batches(whole, 16, generator=generator))
-        return tuple(torch.cat(part) for part in zip(*parts))
+        images, labels = zip(*parts, strict=True)
+        return torch.cat(images), torch.cat(labels)
 
     generator = torch.Generator().manual_seed(3)
     images, labels = epoch(generator)
@@ -881,19 +678,17 @@ def test_batches_shuffled():
     assert torch.equal(images, whole.images[order])
     assert torch.equal(labels, whole.labels[order])
     assert not torch.equal(images, epoch(generator)[0])  # the next epoch differs
-    again = epoch(torch.Generator().manual_seed(3))[0]
-    assert torch.equal(images, again)
 
 
 def test_batches_refuses_at_the_call():
     for batch_size in (0, -1, 2.5):
-        with pytest.raises(ValueError, match=f"batch_size .*; got {batch_size}"):
-            batches(small_set(), batch_size)
-    with pytest.raises(ValueError, match="at most 40 .*; got 41: no batch would be left"):
-        batches(small_set(), 41, drop_last=True)
+        with pytest.raises(ValueError, match=f"batch_size must .* {batch_size}"):
+            batches(small_dataset(), batch_size)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="batch_size must .* 1 to 40.* 41"):
+        batches(small_dataset(), 41, drop_last=True)
 
 
-def shifted_by_torch(images, down, right):
+def shifted_by_torch(images: torch.Tensor, down: int, right: int) -> torch.Tensor:
     """Shift by torch's replicate padding and a crop: another way to the same."""
     height, width = images.shape[2:]
     padded = torch.nn.functional.pad(images, (3, 3, 3, 3), mode="replicate")
@@ -923,7 +718,7 @@ def test_shift_and_flip_against_replicate_padding(shape):
 
 
 def test_shift_and_flip_keeps_type_and_does_not_touch_its_input():
-    images = small_set().images
+    images = small_dataset().images
     before = images.clone()
     by_byte = shift_and_flip(images, generator=torch.Generator().manual_seed(5))
     by_float = shift_and_flip(images.float(), generator=torch.Generator().manual_seed(5))
@@ -933,7 +728,7 @@ def test_shift_and_flip_keeps_type_and_does_not_touch_its_input():
 
 
 def test_shift_and_flip_is_repeatable_with_the_global_generator():
-    images = small_set().images
+    images = small_dataset().images
     torch.manual_seed(7)
     first, second = shift_and_flip(images), shift_and_flip(images)
     torch.manual_seed(7)
@@ -942,7 +737,7 @@ def test_shift_and_flip_is_repeatable_with_the_global_generator():
 
 
 def test_shift_and_flip_without_shift_only_mirrors():
-    images = small_set().images
+    images = small_dataset().images
     result = shift_and_flip(images, max_shift=0)
     is_same = (result == images).flatten(1).all(dim=1)
     is_mirrored = (result == images.flip(3)).flatten(1).all(dim=1)
@@ -950,23 +745,15 @@ def test_shift_and_flip_without_shift_only_mirrors():
     assert is_same.any() and is_mirrored.any()
 
 
-def test_shift_and_flip_keeps_the_background_of_normalised_images():
-    images = torch.full((50, 1, 28, 28), -0.81)
-    images[:, :, 5:20, 5:20] = 2.0  # an object that does not touch the edge
-    result = shift_and_flip(images, max_shift=3)
-    assert set(result.unique().tolist()) == set(images.unique().tolist())
-    assert ((result == 2.0).sum(dim=(1, 2, 3)) == 15 * 15).all()
-
-
 def test_shift_and_flip_refuses():
-    with pytest.raises(ValueError, match=r"shape \(N, C, H, W\); got \(28, 28\)"):
+    with pytest.raises(ValueError, match=r"images must .*\(28, 28\)"):
         shift_and_flip(torch.zeros(28, 28))
     for max_shift in (-1, 28, 1.5):
-        with pytest.raises(ValueError, match=f"from 0 to 27 .*28x28; got {max_shift}"):
-            shift_and_flip(torch.zeros(1, 1, 28, 28), max_shift)
+        with pytest.raises(ValueError, match=f"max_shift must .*0 to 27.* {max_shift}"):
+            shift_and_flip(torch.zeros(1, 1, 28, 28), max_shift)  # pyright: ignore[reportArgumentType]
 
 
-# -------------------------------------------------------------------- the room
+# --- the room ----------------------------------------------------------------------------
 
 
 def test_examples_in_the_docstrings(tiny, tmp_path, monkeypatch):
@@ -974,12 +761,3 @@ def test_examples_in_the_docstrings(tiny, tmp_path, monkeypatch):
     result = doctest.testmod(data)
     assert result.failed == 0
     assert result.attempted >= 20
-
-
-def test_import_is_light():
-    heavy = ("torchvision", "pandas", "matplotlib")
-    code = f"import gnet_lib.data, sys; print([n for n in {heavy} if n in sys.modules])"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY
-    )
-    assert done.stdout.strip() == "[]", done.stderr

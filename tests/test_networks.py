@@ -15,7 +15,7 @@ import pandas
 import pytest
 import torch
 import torchinfo
-from conftest import BOOK, ROOT
+from conftest import ROOT
 from test_cost import multiply_adds_of_torch, on_meta
 from test_paper import PRINTED_ROWS
 from test_plots import as_hex, numbers, texts
@@ -26,6 +26,7 @@ from torchvision import models
 from gnet_lib import GoogLeNet, conv_cost, network_cost, plots
 from gnet_lib.cost import total
 from gnet_lib.plots.style import short
+from gnet_lib.records import read_record
 
 CHAPTER = "01_why_cheaply.ipynb"
 ALEXNET_2012 = 60_965_224
@@ -323,7 +324,7 @@ def check_recording(recorded: dict, networks, batches) -> None:
 
 
 def test_the_recorded_times_are_those_of_the_script(benchmark):
-    recorded = json.loads((BOOK / "results" / "latency.json").read_text(encoding="utf-8"))
+    recorded = read_record("latency")
     check_recording(recorded, benchmark.NETWORKS, benchmark.REPEATS)
     for row in recorded["times"]:
         assert row["repeats"] == benchmark.REPEATS[row["batch"]]

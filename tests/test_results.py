@@ -1,4 +1,4 @@
-"""Tests of the recorded results in book/results/ and of the benchmarks that make them.
+"""Tests of the recorded results in gnet_lib/results/ and of the benchmarks that make them.
 
 A record is compared with the script that made it, with what can be computed without it
 (sizes of networks, sums), and with a short run of the same command. The comparisons
@@ -17,10 +17,10 @@ import record_all
 import side_by_side
 import torch
 import ablations
-from conftest import BOOK, ROOT, parameters_of
+from conftest import ROOT, parameters_of
 from gnet_lib import MiniGoogLeNet, evaluate, set_seed
 from gnet_lib.data import ImageDataset
-from gnet_lib.records import read_record
+from gnet_lib.records import FOLDER, read_record
 from torch import nn
 
 SCRIPTS = {"best": best, "recipe": recipe, "side_by_side": side_by_side, "ablations": ablations}
@@ -33,7 +33,7 @@ RUNS = {
 
 
 def recorded(name: str) -> dict:
-    return read_record(name, BOOK / "results")
+    return read_record(name)
 
 
 # --- every record ------------------------------------------------------------------------
@@ -42,7 +42,7 @@ def recorded(name: str) -> dict:
 def test_every_benchmark_can_be_recorded_and_was():
     scripts = {file.stem for file in (ROOT / "benchmarks").glob("*.py")} - {"common", "record_all"}
     assert set(record_all.COMMANDS) == scripts
-    assert {file.stem for file in (BOOK / "results").glob("*.json")} == scripts
+    assert {file.stem for file in FOLDER.glob("*.json")} == scripts
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

@@ -30,7 +30,7 @@ GROUPS = {
 
 @pytest.fixture(scope="module")
 def record() -> dict:
-    return read_record("fair", BOOK / "results")
+    return read_record("fair")
 
 
 @pytest.fixture(scope="module")
@@ -220,14 +220,14 @@ def test_held_out_images_are_not_trained_on(monkeypatch):
         pixels = torch.arange(first, first + count, dtype=torch.float32).view(-1, 1, 1, 1)
         return ImageDataset(pixels.expand(-1, 1, 28, 28), torch.arange(count) % 10)
 
-    def numbers(image_set: ImageDataset) -> set[float]:
-        return set(image_set.images[:, 0, 0, 0].tolist())
+    def numbers(dataset: ImageDataset) -> set[float]:
+        return set(dataset.images[:, 0, 0, 0].tolist())
 
     monkeypatch.setattr(
         fair, "fashion_mnist", lambda: (numbered(0, 20_000), numbered(20_000, 10_000))
     )
-    learn, held_out = fair.image_sets(fair.SEARCH)
-    again, test = fair.image_sets(fair.USUAL)
+    learn, held_out = fair.datasets(fair.SEARCH)
+    again, test = fair.datasets(fair.USUAL)
     assert len(numbers(learn)) == len(learn) == fair.USUAL["train_images"]
     assert len(numbers(held_out)) == 2_000 and not numbers(learn) & numbers(held_out)
     assert numbers(learn) == numbers(again)

@@ -10,16 +10,15 @@ import json
 import heads
 import pytest
 import torch
-from conftest import BOOK
 from gnet_lib.googlenet import DEEP_ROWS
-from gnet_lib.records import read_record
+from gnet_lib.records import FOLDER, read_record
 
 ROWS = ["conv1", "conv2", "3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b", "fc"]
 
 
 @pytest.fixture(scope="module")
 def record() -> dict:
-    return read_record("heads", BOOK / "results")
+    return read_record("heads")
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +72,9 @@ def test_held_out_images_are_not_trained_on(monkeypatch):
     numbered = torch.arange(6_000.0).view(-1, 1, 1, 1).expand(-1, 1, 28, 28)
     whole = ImageDataset(numbered, torch.arange(6_000) % 10)
     monkeypatch.setattr(heads, "fashion_mnist", lambda: (whole, None))
-    heads.image_sets.cache_clear()
-    rest, held_out = heads.image_sets()
-    heads.image_sets.cache_clear()
+    heads.datasets.cache_clear()
+    rest, held_out = heads.datasets()
+    heads.datasets.cache_clear()
     trained = set(rest.stratified_subset(3_200).images[:, 0, 0, 0].tolist())
     assert len(held_out) == heads.HELD_OUT == 2_000
     assert not trained & set(held_out.images[:, 0, 0, 0].tolist())
@@ -86,7 +85,7 @@ def test_divergence_is_a_result(monkeypatch, tmp_path):
 
     torch.manual_seed(0)
     whole = ImageDataset(1e3 * torch.randn(200, 1, 28, 28), torch.arange(200) % 10)
-    monkeypatch.setattr(heads, "image_sets", lambda: whole.split(70))
+    monkeypatch.setattr(heads, "datasets", lambda: whole.split(70))
     monkeypatch.setattr(heads, "BATCH", 20)
     chosen = {
         **heads.RUNS["plain he 0.3 none seed 0"],
@@ -142,7 +141,7 @@ def test_the_record_is_plain_json():
     def refuse(constant: str):
         raise AssertionError(f"{constant} is no JSON")
 
-    json.loads((BOOK / "results" / "heads.json").read_text(encoding="utf-8"), parse_constant=refuse)
+    json.loads((FOLDER / "heads.json").read_text(encoding="utf-8"), parse_constant=refuse)
 
 
 def test_each_run_agrees_with_itself(runs):
@@ -173,10 +172,10 @@ def test_first_weights_are_the_same_whatever_the_learning_rate(runs):
 
 def test_a_networks_first_look_can_be_made_again(runs):
     """The gradient of the weights as they begin: computed here, on the same images."""
-    rest_and_held_out = heads.image_sets()
+    rest_and_held_out = heads.datasets()
     name = "plain pytorch 0.003 heads seed 1"
     now = heads.look_inside(heads.build(heads.RUNS[name]), rest_and_held_out[1], 0.3)
-    heads.image_sets.cache_clear()
+    heads.datasets.cache_clear()
     then = runs[name]["result"]["before"]
     # The signal of the last rows is below float32's rounding of what the images share.
     assert now["gradient"] == pytest.approx(then["gradient"], rel=0.02)

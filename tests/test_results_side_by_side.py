@@ -5,7 +5,7 @@ from statistics import median
 import pytest
 import side_by_side
 import torch
-from conftest import BOOK, parameters_of
+from conftest import parameters_of
 from gnet_lib import GoogLeNet, MiniGoogLeNet, set_seed
 from gnet_lib.records import read_record
 from torch import nn
@@ -13,7 +13,7 @@ from torchvision import models
 
 
 def recorded() -> dict:
-    return read_record("side_by_side", BOOK / "results")
+    return read_record("side_by_side")
 
 
 def test_the_networks_side_by_side_are_what_they_are_called():

@@ -10,8 +10,7 @@
 3. Every chapter runs in a folder of its own, and its outputs are compared with the stored
    ones. `comparable` says what must be equal.
 
-Colab itself differs in three ways: it fetches the recorded measurements from the repository
-(here they lie beside the notebook), it downloads Fashion-MNIST, and it may have a GPU.
+Colab itself differs in two ways: it downloads Fashion-MNIST, and it may have a GPU.
 """
 
 import argparse
@@ -192,7 +191,6 @@ def run_chapter(book: Path, name: str) -> tuple[str, float, list[str]]:
     executed = nbformat.read(book / name, as_version=4)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(book / "results", Path(folder) / "results")
         try:
             refresh.execute(executed, Path(folder))
             complaints = differences(stored, executed)

@@ -17,7 +17,6 @@ text, so the folded solutions, the links and the set-up cell's advice are dealt 
 import argparse
 import copy
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -60,8 +59,6 @@ NO_ADDRESS = (
     "note: the repository has no address yet, so the notebooks cannot install the library "
     "(make repository REPO=owner/name)"
 )
-# What a chapter reads while it runs: the recorded measurements.
-RECORDS = "results"
 
 
 def short_name(path: Path) -> str:
@@ -160,7 +157,7 @@ def hand_out(
 
 
 def write(paths: list[Path], out: Path, grader: str | None = None, **options: bool) -> None:
-    """Write the hand-outs of the chapters, and the records that they read, into a folder.
+    """Write the hand-outs of the chapters into a folder.
 
     Args:
         paths: the chapters.
@@ -187,7 +184,6 @@ def write(paths: list[Path], out: Path, grader: str | None = None, **options: bo
     for name, copied in copies.items():
         copied = graders.for_nbgrader(copied) if grader == "nbgrader" else copied
         (out / name).write_text(nbformat.writes(copied).rstrip("\n") + "\n", encoding="utf-8")
-    shutil.copytree(paths[0].parent / RECORDS, out / RECORDS)
     if grader == "pytest":
         graders.add_pytest_file(out)
 

@@ -17,38 +17,36 @@ from pathlib import Path
 
 import torch
 
-from gnet_lib.data import (
-    IMAGES_MAGIC,
-    LABELS_MAGIC,
-    SAMPLE_FOLDER,
-    ImageDataset,
-    load_fashion_mnist,
-)
+from gnet_lib.data import SAMPLE_FOLDER, ImageDataset, load_fashion_mnist
 
 TRAIN_PER_CLASS = 300
 TEST_PER_CLASS = 100
 
+# An IDX file starts with a number that says what it holds, then come its sizes.
+IMAGES_MAGIC = 2051
+LABELS_MAGIC = 2049
 
-def first_of_each_class(image_set: ImageDataset, per_class: int) -> ImageDataset:
+
+def first_of_each_class(dataset: ImageDataset, per_class: int) -> ImageDataset:
     """Return the first `per_class` images of each class, in their stored order."""
-    is_class = torch.nn.functional.one_hot(image_set.labels, 10)  # (N, 10)
+    is_class = torch.nn.functional.one_hot(dataset.labels, 10)  # (N, 10)
     seen_so_far = is_class.cumsum(dim=0)
     rank_in_class = (seen_so_far * is_class).sum(dim=1)  # 1 for a class's first
     is_chosen = rank_in_class <= per_class
-    return ImageDataset(image_set.images[is_chosen], image_set.labels[is_chosen])
+    return ImageDataset(dataset.images[is_chosen], dataset.labels[is_chosen])
 
 
-def images_as_idx(image_set: ImageDataset) -> bytes:
+def images_as_idx(dataset: ImageDataset) -> bytes:
     """Return the images in the IDX format."""
-    count, _, height, width = image_set.images.shape
+    count, _, height, width = dataset.images.shape
     header = struct.pack(">4I", IMAGES_MAGIC, count, height, width)
-    return header + image_set.images.numpy().tobytes()
+    return header + dataset.images.numpy().tobytes()
 
 
-def labels_as_idx(image_set: ImageDataset) -> bytes:
+def labels_as_idx(dataset: ImageDataset) -> bytes:
     """Return the labels in the IDX format."""
-    header = struct.pack(">2I", LABELS_MAGIC, len(image_set))
-    return header + image_set.labels.to(torch.uint8).numpy().tobytes()
+    header = struct.pack(">2I", LABELS_MAGIC, len(dataset))
+    return header + dataset.labels.to(torch.uint8).numpy().tobytes()
 
 
 def sample_files(root: str | Path | None = None) -> dict[str, bytes]:
@@ -74,6 +72,7 @@ def sample_files(root: str | Path | None = None) -> dict[str, bytes]:
 
 
 def main() -> int:
+    """Write the four files and print their MD5; 0, since nothing else can happen."""
     for name, content in sample_files().items():
         # mtime=0: the same content always gives the same packed file.
         packed = gzip.compress(content, compresslevel=9, mtime=0)
