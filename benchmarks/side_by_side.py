@@ -45,7 +45,7 @@ from statistics import median
 import torch
 import torchvision
 from common import PASSES_PER_STEP, Result, fashion_mnist, parse, record, run_all
-from gnet_lib import GoogLeNet, evaluate, fit, set_seed
+from gnet_lib import evaluate, fit, notes_variant, set_seed
 from gnet_lib.data import ImageDataset, batches, load_fashion_mnist
 from recipe import RECIPES, build, choose_augment, description, precision, train
 from torch import Tensor, nn
@@ -140,7 +140,7 @@ class Tutorial(nn.Module):
 
 def tutorial(mean: float, std: float) -> nn.Module:
     """The notes' network with Xavier initialisation, and images from 0 to 1."""
-    network = GoogLeNet.from_notes()
+    network = notes_variant()
     for layer in network.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             nn.init.xavier_uniform_(layer.weight)
