@@ -11,10 +11,9 @@ import shutil
 import sys
 
 import altair
-import browser as browser_module
 import nbformat
 import pytest
-from browser import Visit, find_browser, running_browser
+from browser import Visit, running_browser
 from bs4 import BeautifulSoup
 from built_book import jupyter_book
 from conftest import ROOT
@@ -446,14 +445,3 @@ def test_says_what_to_install(monkeypatch):
 def test_refuses_a_bad_start(function, start, message):
     with pytest.raises(ValueError, match=message):
         function(**start)
-
-
-def test_a_missing_browser_is_a_failure_in_one_line(monkeypatch):
-    monkeypatch.setenv("CHROMIUM", "/none/chromium")
-    with pytest.raises(RuntimeError, match="CHROMIUM must name a browser that can be run, but it is '/none/chromium'"):
-        find_browser()
-    monkeypatch.delenv("CHROMIUM")
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(browser_module, "PLACES", ())
-    with pytest.raises(RuntimeError, match="need a browser, and none was found. Install Chromium .*, or set CHROMIUM"):
-        find_browser()

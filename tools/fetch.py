@@ -200,7 +200,7 @@ def find_browser() -> str:
         if not shutil.which(named):
             raise ValueError(f"CHROMIUM must name a browser that can be run; got {named!r}")
         return shutil.which(named)
-    for name in (*NAMES, *MAC, UNPACKED_BROWSER):
+    for name in (*NAMES, *MAC, str(UNPACKED_BROWSER)):
         if path := shutil.which(name):
             return path
     if path := shutil.which(drivers_own()):  # asked last, for asking takes a second
@@ -222,19 +222,33 @@ def install_browser() -> str:
     return find_browser()
 
 
+# A system without fonts draws no text; these come with the browser.
+FONTS = """<?xml version="1.0"?>
+<fontconfig>
+  <dir>{folder}/usr/share/fonts</dir>
+  <dir>/usr/share/fonts</dir>
+  <cachedir>{folder}/fonts.cache</cachedir>
+  <alias><family>sans-serif</family><prefer><family>Liberation Sans</family></prefer></alias>
+  <alias><family>serif</family><prefer><family>Liberation Serif</family></prefer></alias>
+  <alias><family>monospace</family><prefer><family>Liberation Mono</family></prefer></alias>
+</fontconfig>
+"""
+START = """#!/bin/sh
+export LD_LIBRARY_PATH="{libraries}"
+export FONTCONFIG_FILE="{folder}/fonts.conf"
+exec "{folder}/usr/lib/chromium/chromium" "$@"
+"""
+
+
 def unpack_browser() -> str:
-    """Debian's browser in the cache, with a script that says where its libraries lie."""
+    """Debian's browser in the cache, with a script that says where its libraries and fonts lie."""
     folder = UNPACKED_BROWSER.parent
     shutil.rmtree(folder, ignore_errors=True)  # an unpacking that was cut off
     unpack(folder, *BROWSER_PACKAGES)
     libraries = ":".join(sorted({str(path.parent) for path in folder.rglob("*.so*")}))
-    script = f"""#!/bin/sh
-export LD_LIBRARY_PATH="{libraries}"
-[ -e /etc/fonts/fonts.conf ] || export FONTCONFIG_SYSROOT="{folder}"
-exec "{folder}/usr/lib/chromium/chromium" "$@"
-"""
+    (folder / "fonts.conf").write_text(FONTS.format(folder=folder), encoding="utf-8")
     tried = folder / "tried"  # it gets its name only when it runs
-    tried.write_text(script, encoding="utf-8")
+    tried.write_text(START.format(folder=folder, libraries=libraries), encoding="utf-8")
     tried.chmod(0o755)
     run(tried, "--version")
     tried.rename(UNPACKED_BROWSER)
