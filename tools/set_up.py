@@ -110,7 +110,7 @@ def make_environment(folder: Path, needed: float) -> None:
 
 
 def without_gpu_code(folder: Path) -> list[str]:
-    """Options for uv: where torch's CPU build was put in first, it stays and brings nothing along."""
+    """Options for uv: where torch's CPU build was put in first, it stays as it is, alone."""
     if not list(folder.glob("lib/python3*/site-packages/torch-*+cpu.dist-info")):
         return []
     lock = Path("uv.lock").read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ LIBRARY = BOOK.parent / "gnet_lib"
 
 
 def homes() -> dict[str, str]:
-    """Where a class is written, such as "Linear": "torch.nn.modules.linear", as the pages say it."""
+    """Where a class is written, such as "Linear": "torch.nn.modules.linear"; pages say it so."""
     entries = tomllib.loads((BOOK / "_inv/entries.toml").read_text(encoding="utf-8"))["torch"]
     names = [name for listed in entries.values() if isinstance(listed, list) for name in listed]
     return {name.rpartition(".")[2]: name.rpartition(".")[0] for name in names}
@@ -42,7 +42,11 @@ def stand_in(name: str, module: str) -> AnyClass:
     if name.startswith("__"):
         raise AttributeError(name)
     # As a decorator, such as `@torch.inference_mode()`, it hands back what it is given.
-    body = {"__module__": HOMES.get(name, module), "__init__": lambda self, *a, **k: None, "__call__": lambda self, given: given}
+    body = {
+        "__module__": HOMES.get(name, module),
+        "__init__": lambda self, *arguments, **options: None,
+        "__call__": lambda self, given: given,
+    }
     return AnyClass(name, (), body)
 
 
@@ -72,9 +76,14 @@ class StandIns(MetaPathFinder, Loader):
         pass
 
 
+def replaced_modules() -> list[str]:
+    """What is imported now of the replaced packages."""
+    return [name for name in sys.modules if name.partition(".")[0] in REPLACED]
+
+
 def read_library() -> None:
     """Import every room with stand-ins, and leave the real packages to everybody else."""
-    real = {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in REPLACED}
+    real = {name: sys.modules.pop(name) for name in replaced_modules()}
     finder = StandIns()
     sys.meta_path.insert(0, finder)
     sys.path.insert(0, str(LIBRARY.parent))
@@ -84,7 +93,7 @@ def read_library() -> None:
     finally:
         sys.path.remove(str(LIBRARY.parent))
         sys.meta_path.remove(finder)
-        for name in [name for name in sys.modules if name.partition(".")[0] in REPLACED]:
+        for name in replaced_modules():
             del sys.modules[name]
         sys.modules.update(real)
 
