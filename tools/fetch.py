@@ -69,7 +69,7 @@ def run(*command: str | Path, **environment: str) -> None:
     """Run a command in silence.
 
     Raises:
-        NotThere: if it fails; with the last line of what it said.
+        NotThere: if it fails; with the last error that it named, else its last line.
     """
     try:
         done = subprocess.run(
@@ -84,8 +84,10 @@ def run(*command: str | Path, **environment: str) -> None:
     except OSError as error:
         raise NotThere(f"{command[0]}: {error.strerror}") from error
     if done.returncode:
-        said = [line for line in done.stdout.splitlines() if line.strip()]
-        raise NotThere(said[-1].strip() if said else f"{command[0]} ended with {done.returncode}")
+        said = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+        errors = [line for line in said if line.startswith(("E:", "Error", "error"))]
+        last = [f"{command[0]} ended with {done.returncode}", *said, *errors][-1]
+        raise NotThere(last)
 
 
 # --- Debian's packages ----------------------------------------------------------------
