@@ -1,5 +1,5 @@
 # Everything a reader or author of the book does, from one place. `make` alone lists it.
-# Nothing here changes a tracked file, except `make refresh`, `make results` and
+# Nothing here changes a tracked file, except `make refresh`, `make results`, `make lock` and
 # `make repository`.
 
 PYTHON ?= python3
@@ -8,17 +8,25 @@ WORKERS ?= 2
 
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
+# The pages need a small part of what the tests need, so the environment grows in two steps.
+BOOK_READY := $(VENV)/.ready-book
+READY := $(VENV)/.ready-dev
 HTML := _build/html/index.html
 
-# Colab's Python is 3.13, its list of packages fits 3.11 and newer.
+# Colab's Python is 3.13, its list of packages fits 3.11 and newer. pyenv hides a Python that is
+# not chosen, so it is asked for the path.
 COLAB := .venv-colab
-COLAB_PYTHON = $(shell for name in python3.13 python3.12 python3; do "$$name" -c "" 2>/dev/null && echo "$$name" && break; done)
+COLAB_PYTHON = $(shell \
+  hidden="$$(pyenv prefix "$$(pyenv latest 3.13 2>/dev/null)" 2>/dev/null)/bin/python3.13"; \
+  for name in python3.13 "$$hidden" python3.12 python3; do \
+    "$$name" -c "" 2>/dev/null && echo "$$name" && break; \
+  done)
 
 # The same in every run: hashing of strings, figures drawn without a screen.
 export PYTHONHASHSEED := 0
 .DEFAULT_GOAL := help
-.PHONY: help setup book test colab links data browser refresh results serve repository handout clean
+.PHONY: help setup book test check colab links data browser refresh results lock serve repository
+.PHONY: handout clean
 
 help:  ## list the commands
 	@echo "GoogLeNet, from the Inside"
@@ -34,15 +42,18 @@ define CHECK_PYTHON
   { echo "Python 3.11 or newer is needed, but '$(1) --version' says: $$("$(1)" --version 2>&1 | head -n 1). Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
 endef
 
-# The mark is written last: an interrupted installation has none and is finished by the next run.
-$(READY): requirements.txt pyproject.toml
+# One mark for each group of pyproject.toml. It is written last: an interrupted installation has
+# none and is finished by the next run.
+$(VENV)/.ready-%: pyproject.toml uv.lock
 	$(call CHECK_PYTHON,$(PYTHON))
-	@rm -f $(READY)
-	@"$(PYTHON)" tools/set_up.py $(VENV) -r requirements.txt -e .
-	@touch $(READY)
+	@rm -f $@
+	@"$(PYTHON)" tools/set_up.py $(VENV) $*
+	@touch $@
+
+$(READY): $(BOOK_READY)
 
 # Always from nothing: an incremental build hides the warnings of pages it does not read again.
-book: $(READY)  ## build the book from nothing, warnings as errors
+book: $(BOOK_READY)  ## build the book from nothing, warnings as errors
 	@rm -rf _build
 	$(BIN)/jupyter-book build . -W -n --keep-going --quiet
 	@echo
@@ -51,10 +62,17 @@ book: $(READY)  ## build the book from nothing, warnings as errors
 # One thread a process: two workers with two threads each would fight for two cores, and the
 # chapters would take many times as long.
 test colab: export OMP_NUM_THREADS := 1
-test: data browser  ## run all tests, then execute all notebooks and compare
+test: check data browser  ## check, run all tests, then execute all notebooks and compare
 	$(BIN)/python -m pytest --doctest-modules gnet_lib tests -n $(WORKERS) --dist loadfile
 	$(BIN)/python -m pytest --nbval --nbval-current-env book/ -n $(WORKERS) --dist loadscope \
 	  --nbval-sanitize-with tests/nbval_sanitize.cfg
+
+check: $(READY)  ## read the code without running it: style, types, who imports whom, workflows
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --quiet .github/workflows
 
 colab: $(COLAB)/.ready  ## run every chapter as Colab does, with Colab's versions (NOTEBOOK=...: only that one)
 	@$(COLAB)/bin/python tools/colab.py --workers $(WORKERS) $(NOTEBOOK)
@@ -65,14 +83,14 @@ $(COLAB)/.ready: requirements-colab.txt
 	@"$(COLAB_PYTHON)" tools/set_up.py $(COLAB) -r requirements-colab.txt
 	@touch $@
 
-links: $(READY)  ## ask every address that the book links to whether it is still there
+links: $(BOOK_READY)  ## ask every address that the book links to whether it is still there
 	$(BIN)/jupyter-book build . --builder linkcheck --keep-going --quiet
 
-data: $(READY)  ## find Fashion-MNIST, or download it
-	@$(BIN)/python tools/find_data.py
+data: $(READY)  ## find Fashion-MNIST, or fetch it
+	@$(BIN)/python tools/fetch.py data
 
-browser: $(READY)
-	@$(BIN)/python tests/browser.py
+browser: $(READY)  ## find Chromium or Chrome for the tests of pages, or fetch it
+	@$(BIN)/python tools/fetch.py browser
 
 refresh: $(READY)  ## execute notebooks in place and tidy them (NOTEBOOK=book/...ipynb: only that one)
 	@$(BIN)/python tools/refresh.py $(NOTEBOOK)
@@ -80,20 +98,26 @@ refresh: $(READY)  ## execute notebooks in place and tidy them (NOTEBOOK=book/..
 results: data  ## make the recorded results again, for hours (ONLY=fair: only that one)
 	@$(BIN)/python benchmarks/record_all.py $(ONLY)
 
+# The second file is for pip, and for services that read no other.
+lock: $(BOOK_READY)  ## lock the versions of pyproject.toml and all they need (UPGRADE=1: the newest)
+	$(BIN)/uv lock --default-index https://pypi.org/simple $(if $(UPGRADE),--upgrade)
+	$(BIN)/uv export --quiet --frozen --no-default-groups --group test --no-emit-project \
+	  --no-hashes --no-annotate --output-file requirements.txt
+
 serve:  ## show the built book at http://127.0.0.1:8000 (PORT=...: another port)
 	@test -f $(HTML) || { echo "There is no built book yet. Run first: make book"; exit 1; }
-	@$(BIN)/python tools/serve.py $(PORT)
+	@"$(PYTHON)" -m http.server --directory $(dir $(HTML)) --bind 127.0.0.1 $(PORT)
 
 # Whoever writes KEEP_OUTPUTS=0 means no.
 wanted = $(filter-out 0 no No NO false False FALSE off,$(1))
 
-handout: $(READY)  ## copy the chapters for a class, without solutions (CHAPTERS="1 5b", OUT, GRADER, KEEP_OUTPUTS, HIDE_ANSWERS: see For teachers)
+handout: $(BOOK_READY)  ## copy the chapters for a class, without solutions (CHAPTERS="1 5b", OUT, GRADER, KEEP_OUTPUTS, HIDE_ANSWERS: see For teachers)
 	@$(if $(CHAPTER),$(error the chapters are named by CHAPTERS, with an S: make handout CHAPTERS="$(CHAPTER)"))
 	@$(BIN)/python tools/hand_out.py $(CHAPTERS) $(if $(OUT),--out "$(OUT)") \
 	  $(if $(call wanted,$(KEEP_OUTPUTS)),--keep-outputs) $(if $(call wanted,$(HIDE_ANSWERS)),--hide-answers) \
 	  $(if $(GRADER),--grader "$(GRADER)")
 
-repository: $(READY)  ## write the public repository's address everywhere (REPO=owner/name)
+repository: $(BOOK_READY)  ## write the public repository's address everywhere (REPO=owner/name)
 	@$(BIN)/python tools/repository.py $(REPO)
 
 clean:  ## delete the built book and the environments

@@ -24,12 +24,13 @@ from statistics import median
 
 import torch
 from common import Result, fashion_mnist, parse, record, run_all
+from recipe import USUAL, description, precision, train
+from torch.nn import functional as F
+
 from gnet_lib import GoogLeNet, set_seed
 from gnet_lib.data import ImageDataset, batches
 from gnet_lib.googlenet import MINI_ROWS
 from gnet_lib.paper import Convolution, Row, scale_rows
-from recipe import USUAL, description, precision, train
-from torch.nn import functional as F
 
 HELD_OUT = 10_000
 BASELINE = {

@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 import torchvision
+
 from gnet_lib.data import ImageDataset, load_fashion_mnist
 from gnet_lib.device import pick_device
 

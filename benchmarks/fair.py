@@ -26,13 +26,14 @@ from statistics import median
 
 import torch
 from common import PASSES_PER_STEP, Result, fashion_mnist, parse, record, run_all
+from recipe import train
+from torch import Tensor
+
 from gnet_lib import Inception, MiniGoogLeNet, NaiveInception, evaluate, fit, set_seed
 from gnet_lib.cost import torchinfo_cost
 from gnet_lib.data import ImageDataset, shift_and_flip
-from gnet_lib.inception import LinearInception
-from recipe import train
 from gnet_lib.device import computes_bfloat16, pick_device
-from torch import Tensor
+from gnet_lib.inception import LinearInception
 
 MODULES = {"naive": NaiveInception, "reduced": Inception, "linear": LinearInception}
 NARROW = 0.42

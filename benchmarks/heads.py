@@ -24,6 +24,7 @@ from pathlib import Path
 
 import torch
 from common import Result, fashion_mnist, parse, record, run_all
+
 from gnet_lib import GoogLeNet, ImageDataset, NonFiniteLossError, evaluate, fit, set_seed
 from gnet_lib.diagnostics import activation_std, gradient_norms, initialise
 from gnet_lib.googlenet import DEEP_ROWS

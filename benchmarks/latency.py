@@ -17,9 +17,10 @@ from pathlib import Path
 
 import common
 import torch
-from gnet_lib import GoogLeNet, latency_ms
 from torch import nn
 from torchvision import models
+
+from gnet_lib import GoogLeNet, latency_ms
 
 COMMAND = "python benchmarks/latency.py"
 

@@ -19,12 +19,13 @@ from pathlib import Path
 
 import torch
 from common import Result, fashion_mnist, parse, record, run_all
+from torch import Tensor, nn
+
 from gnet_lib import History, MiniGoogLeNet, evaluate, fit, set_seed
 from gnet_lib.cost import torchinfo_cost
 from gnet_lib.data import ImageDataset, shift_and_flip
 from gnet_lib.device import choose_precision, pick_device
 from gnet_lib.training import Augment
-from torch import Tensor, nn
 
 PUBLISHED = {
     "GoogLeNet, in the data set's own table": 0.937,

@@ -45,11 +45,12 @@ from statistics import median
 import torch
 import torchvision
 from common import PASSES_PER_STEP, Result, fashion_mnist, parse, record, run_all
-from gnet_lib import evaluate, fit, notes_variant, set_seed
-from gnet_lib.data import ImageDataset, batches, load_fashion_mnist
 from recipe import RECIPES, build, choose_augment, description, precision, train
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from gnet_lib import evaluate, fit, notes_variant, set_seed
+from gnet_lib.data import ImageDataset, batches, load_fashion_mnist
 
 LEVELS = (0.80, 0.85, 0.88, 0.90)
 GOALS = {"times the images per second": 20, "times sooner at 88 %": 40}
@@ -148,7 +149,7 @@ def tutorial(mean: float, std: float) -> nn.Module:
 
 
 def torchvision_googlenet(size: int | None) -> nn.Module:
-    """torchvision's network with its own initialisation, for images of one channel."""
+    """Torchvision's network with its own initialisation, for images of one channel."""
     network = torchvision.models.googlenet(
         weights=None, num_classes=10, aux_logits=False, init_weights=True
     )

@@ -5,26 +5,19 @@
         visit.page.locator("h1").inner_text()
         visit.complaints()   # requests to other hosts, errors of scripts
 
-The browser is Chromium or Chrome, as the system has it; nothing is downloaded.
+The browser is Chromium or Chrome, as tools/fetch.py finds it; nothing is downloaded here.
 """
 
 import functools
 import http.server
-import os
-import shutil
-import sys
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from fetch import find_browser
 from playwright.sync_api import Browser, ConsoleMessage, Request, sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-PLACES = (
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    "/Applications/Chromium.app/Contents/MacOS/Chromium",
-)
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
@@ -33,35 +26,12 @@ FLAGS = (
 LOCAL_SCHEMES = {"file", "data", "blob", "about"}
 
 
-def find_browser() -> str:
-    """The path of Chromium or Chrome: $CHROMIUM, else one that the system knows.
-
-    Raises:
-        RuntimeError: if there is none. The tests fail then; they are not skipped.
-    """
-    named = os.environ.get("CHROMIUM")
-    if named:
-        if not shutil.which(named):
-            raise RuntimeError(f"CHROMIUM must name a browser that can be run, but it is {named!r}")
-        return shutil.which(named)
-    found = [shutil.which(name) for name in NAMES] + [
-        place for place in PLACES if Path(place).is_file()
-    ]
-    if not any(found):
-        raise RuntimeError(
-            "These tests need a browser, and none was found. Install Chromium (Debian, Ubuntu: "
-            "sudo apt install chromium), or set CHROMIUM to the path of Chromium or Chrome."
-        )
-    return next(path for path in found if path)
-
-
 @contextmanager
 def running_browser():
     """The browser, with a fresh profile; closed at the end."""
+    path = find_browser()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=find_browser(), headless=True, args=list(FLAGS)
-        )
+        browser = playwright.chromium.launch(executable_path=path, headless=True, args=list(FLAGS))
         try:
             yield browser
         finally:
@@ -194,10 +164,3 @@ class Visit:
     def close(self) -> None:
         """Close the window."""
         self.context.close()
-
-
-if __name__ == "__main__":  # `make test` asks first, so that nobody waits minutes for this answer
-    try:
-        find_browser()
-    except RuntimeError as error:
-        sys.exit(str(error))

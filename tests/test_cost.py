@@ -10,6 +10,10 @@ import numpy as np
 import pandas
 import pytest
 import torch
+from test_paper import MODULES, PRINTED_ROWS
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
 from gnet_lib import (
     WIDTHS,
     Cost,
@@ -18,26 +22,23 @@ from gnet_lib import (
     InceptionWidths,
     MiniGoogLeNet,
     NaiveInception,
-    stacked_naive_costs,
     compare_branches,
     compare_modules,
+    compare_with_table_1,
     conv_cost,
     cost,
+    format_table,
     inception_cost,
     latency_ms,
     linear_cost,
     network_cost,
-    format_table,
-    compare_with_table_1,
+    stacked_naive_costs,
     torchinfo_cost,
     torchinfo_layers,
 )
 from gnet_lib.cost import total
 from gnet_lib.googlenet import MINI_ROWS, AuxiliaryHead
 from gnet_lib.paper import NOTES_ROWS
-from test_paper import MODULES, PRINTED_ROWS
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 
 def on_meta(build):

@@ -11,19 +11,19 @@ import shutil
 import sys
 
 import altair
-import browser as browser_module
 import nbformat
 import pytest
-from browser import Visit, find_browser, running_browser
+from browser import Visit, running_browser
 from bs4 import BeautifulSoup
 from built_book import jupyter_book
 from conftest import ROOT
-from gnet_lib import InceptionWidths, WIDTHS, inception_cost, plots
-from gnet_lib.explorer import CELLS, LARGEST, PATH_OF, explorer_chart, formula, module_explorer
-from gnet_lib.paper import BRANCHES
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image, ImageStat
 from test_paper import MODULES
+
+from gnet_lib import WIDTHS, InceptionWidths, inception_cost, plots
+from gnet_lib.explorer import CELLS, LARGEST, PATH_OF, explorer_chart, formula, module_explorer
+from gnet_lib.paper import BRANCHES
 
 COMPRESSED_LIMIT = 1_000_000  # bytes that the explorer may add to a page
 
@@ -549,20 +549,3 @@ def test_says_what_to_install(monkeypatch):
 def test_refuses_a_bad_start(function, start, message):
     with pytest.raises(ValueError, match=message):
         function(**start)
-
-
-def test_a_missing_browser_is_a_failure_in_one_line(monkeypatch):
-    monkeypatch.setenv("CHROMIUM", "/none/chromium")
-    with pytest.raises(
-        RuntimeError,
-        match="CHROMIUM must name a browser that can be run, but it is '/none/chromium'",
-    ):
-        find_browser()
-    monkeypatch.delenv("CHROMIUM")
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(browser_module, "PLACES", ())
-    with pytest.raises(
-        RuntimeError,
-        match="need a browser, and none was found. Install Chromium .*, or set CHROMIUM",
-    ):
-        find_browser()

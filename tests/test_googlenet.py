@@ -12,6 +12,10 @@ import torch
 import torch.nn.functional as F
 import torchvision
 from conftest import parameters_of
+from test_inception import leaves_at_work, randomise_normalisation
+from test_paper import MODULES, PRINTED_ROWS
+from torch import nn
+
 from gnet_lib import (
     GoogLeNet,
     GoogLeNetOutputs,
@@ -25,9 +29,6 @@ from gnet_lib import (
 from gnet_lib.googlenet import DEEP_ROWS, MINI_ROWS, AuxiliaryHead
 from gnet_lib.inception import LinearInception, NotesInception
 from gnet_lib.paper import TABLE_1, InceptionRow, layer_shapes
-from test_inception import leaves_at_work, randomise_normalisation
-from test_paper import MODULES, PRINTED_ROWS
-from torch import nn
 
 WITH_HEADS = 80  # pixels: the smallest round size at which the heads can be built
 POOL_BEHIND = ("3b", "4e")

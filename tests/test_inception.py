@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from test_paper import MODULES
+from torch import nn
+
 from gnet_lib import Inception, InceptionWidths, NaiveInception, torchinfo_cost
 from gnet_lib.inception import (
     InceptionBase,
@@ -18,8 +21,6 @@ from gnet_lib.inception import (
     concatenate,
     conv_norm_act,
 )
-from test_paper import MODULES
-from torch import nn
 
 SMALL = InceptionWidths(c1x1=3, c3x3_reduce=2, c3x3=5, c5x5_reduce=4, c5x5=7, pool_proj=6)
 IN_CHANNELS = 9

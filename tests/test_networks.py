@@ -320,7 +320,7 @@ def check_recording(recorded: dict, networks, batches) -> None:
     )
     for row in recorded["times"]:
         assert row["repeats"] >= 1
-        assert 0 < row["linear_milliseconds"] and 0 < row["milliseconds"]
+        assert row["linear_milliseconds"] > 0 and row["milliseconds"] > 0
 
 
 def test_the_recorded_times_are_those_of_the_script(benchmark):

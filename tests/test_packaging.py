@@ -8,13 +8,15 @@ import tomllib
 import zipfile
 
 import draw_figures
-import gnet_lib
 import nbformat
 import pytest
 import yaml
 from conftest import BOOK, ROOT
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
+
+import gnet_lib
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 RANGES = {
@@ -111,6 +113,48 @@ def test_pins_lie_in_the_library_ranges():
             pin.operator == "=="
             and Version(pin.version) in ranges.get(name, Requirement(name)).specifier
         ), requirement
+
+
+# --- what is locked -------------------------------------------------------------------
+
+GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+LOCK_TEXT = (ROOT / "uv.lock").read_text(encoding="utf-8")
+LOCKED = {
+    (package["name"], package["version"])
+    for package in tomllib.loads(LOCK_TEXT)["package"]
+    if "registry" in package["source"]
+}
+
+
+def test_every_pin_is_locked():
+    named = [
+        Requirement(line) for lines in GROUPS.values() for line in lines if isinstance(line, str)
+    ]
+    assert named
+    for requirement in named:
+        (pin,) = requirement.specifier
+        name = canonicalize_name(requirement.name)
+        assert pin.operator == "==" and (name, pin.version) in LOCKED, requirement
+
+
+def test_the_lock_names_no_host_but_the_public_index():
+    """Whoever locks with a mirror of their own would lock everybody else to it."""
+    hosts = {"https://pypi.org/simple", "https://files.pythonhosted.org/packages"}
+    addresses = re.findall(r'"(https?://[^"]+)"', LOCK_TEXT)
+    assert addresses and not [one for one in addresses if not one.startswith(tuple(hosts))]
+
+
+def test_requirements_are_made_from_the_lock():
+    """The file says how it was made; made so again, it is the same."""
+    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+    options = re.search(
+        r"^#    uv export (.*) --output-file requirements\.txt$", text, re.MULTILINE
+    )[1]
+    command = [sys.executable, "-m", "uv", "export", "--offline", "--quiet", *options.split()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    without_comments = re.compile(r"^#.*\n", re.MULTILINE)
+    assert without_comments.sub("", done.stdout) == without_comments.sub("", text)
 
 
 def test_jupyter_book_is_of_the_first_line():

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 import torch
 from conftest import ROOT
-from gnet_lib import GoogLeNet, stacked_naive_costs, compare_modules, network_cost, paper
+from torch import nn
+
+from gnet_lib import GoogLeNet, compare_modules, network_cost, paper, stacked_naive_costs
 from gnet_lib.googlenet import MINI_ROWS
 from gnet_lib.paper import (
     NOTES_ROWS,
@@ -25,13 +27,12 @@ from gnet_lib.paper import (
     InceptionWidths,
     MaxPool,
     inception_shapes,
+    layer_shapes,
     require_heads,
     require_positive_int,
     scale_rows,
     smallest_image_size,
-    layer_shapes,
 )
-from torch import nn
 
 WIDTH_FIELDS = ("c1x1", "c3x3_reduce", "c3x3", "c5x5_reduce", "c5x5", "pool_proj")
 # The library's names of the printed rows, from top to bottom.
@@ -220,7 +221,9 @@ def test_walk_of_naive_modules_adds_the_input_to_every_output():
         channels += module.widths.c1x1 + module.widths.c3x3 + module.widths.c5x5
         by_hand.append(channels)
     layers = [
-        layer for layer in layer_shapes(TABLE_1, design=NAIVE) if isinstance(layer.row, InceptionRow)
+        layer
+        for layer in layer_shapes(TABLE_1, design=NAIVE)
+        if isinstance(layer.row, InceptionRow)
     ]
     assert [layer.out_channels for layer in layers] == by_hand
     assert by_hand[-1] == 4944

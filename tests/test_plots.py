@@ -617,7 +617,7 @@ def test_row_lines_share_one_logarithmic_scale():
 
 
 def test_row_lines_with_an_odd_number_of_panels():
-    three = {name: GRADIENTS["plain"] for name in ("one", "two", "three")}
+    three = dict.fromkeys(("one", "two", "three"), GRADIENTS["plain"])
     figure = plots.row_lines(three, "norm")
     assert [axes.get_title(loc="left") for axes in figure.axes if axes.axison] == [
         "one",

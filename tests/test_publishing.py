@@ -15,9 +15,9 @@ from bs4 import BeautifulSoup
 from built_book import jupyter_book
 from conftest import BOOK, ROOT
 from gnet_address import base_address
-from gnet_lib.plots import COLOURS, png_bytes
 from PIL import Image, ImageChops, ImageStat
 
+from gnet_lib.plots import COLOURS, png_bytes
 
 # --- the book's own address -----------------------------------------------------------------
 

@@ -15,7 +15,6 @@ import zlib
 from importlib import import_module
 from pathlib import Path
 
-import gnet_lib
 import nbformat
 import pytest
 import yaml
@@ -23,12 +22,14 @@ from bs4 import BeautifulSoup
 from built_book import contents
 from conftest import BOOK, ROOT
 from gnet_book import public_path
-from gnet_lib import WIDTHS, AuxiliaryHead, GoogLeNet, Inception, NaiveInception
-from gnet_lib.googlenet import DEEP_ROWS
-from gnet_lib.inception import InceptionBase
 from pybtex.database import parse_file, parse_string
 from torch import nn
 from write_inventories import INVENTORIES, entries, inventory, read_entries
+
+import gnet_lib
+from gnet_lib import WIDTHS, AuxiliaryHead, GoogLeNet, Inception, NaiveInception
+from gnet_lib.googlenet import DEEP_ROWS
+from gnet_lib.inception import InceptionBase
 
 PAGES = sorted((BOOK / "api").glob("*.md"))
 DIRECTIVE = re.compile(
@@ -552,7 +553,7 @@ def test_a_term_that_nobody_teaches_is_noticed():
 FORMULA = re.compile(
     r"\$\$(.+?)\$\$|(?<![\\$\w])\$(?!\d[^$]*\$\d)(?=\S)([^$\n]+?)(?<=\S)\$(?!\d)", re.DOTALL
 )
-GREEK = "alpha beta gamma delta epsilon eta theta lambda mu pi rho sigma tau phi omega".split()
+GREEK = ["alpha", "beta", "gamma", "delta", "epsilon", "eta", "theta", "lambda", "mu", "pi", "rho", "sigma", "tau", "phi", "omega"]
 
 
 def symbols_in(tex: str) -> set[str]:

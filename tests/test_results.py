@@ -9,6 +9,7 @@ import datetime
 import json
 from pathlib import Path
 
+import ablations
 import best
 import common
 import pytest
@@ -16,12 +17,12 @@ import recipe
 import record_all
 import side_by_side
 import torch
-import ablations
 from conftest import ROOT, parameters_of
+from torch import nn
+
 from gnet_lib import MiniGoogLeNet, evaluate, set_seed
 from gnet_lib.data import ImageDataset
 from gnet_lib.records import FOLDER, read_record
-from torch import nn
 
 SCRIPTS = {"best": best, "recipe": recipe, "side_by_side": side_by_side, "ablations": ablations}
 RUNS = {

@@ -14,6 +14,7 @@ import fair
 import pytest
 import torch
 from conftest import BOOK
+
 from gnet_lib import fit
 from gnet_lib.data import ImageDataset
 from gnet_lib.records import read_record

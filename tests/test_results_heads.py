@@ -10,6 +10,7 @@ import json
 import heads
 import pytest
 import torch
+
 from gnet_lib.googlenet import DEEP_ROWS
 from gnet_lib.records import FOLDER, read_record
 

@@ -6,10 +6,11 @@ import pytest
 import side_by_side
 import torch
 from conftest import parameters_of
-from gnet_lib import GoogLeNet, MiniGoogLeNet, set_seed
-from gnet_lib.records import read_record
 from torch import nn
 from torchvision import models
+
+from gnet_lib import MiniGoogLeNet, set_seed
+from gnet_lib.records import read_record
 
 
 def recorded() -> dict:

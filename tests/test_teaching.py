@@ -12,9 +12,10 @@ import linecache
 import pytest
 import torch
 from conftest import BOOK, parameters_of
-from gnet_lib import Inception, NaiveInception, conv_cost
 from IPython.core.inputtransformer2 import TransformerManager
 from test_paper import MODULES
+
+from gnet_lib import Inception, NaiveInception, conv_cost
 
 NAIVE, ONE_BY_ONE, REDUCED = (
     "02_naive_module.ipynb",

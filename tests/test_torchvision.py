@@ -12,6 +12,8 @@ from typing import NamedTuple
 import pytest
 import torch
 import torchvision
+from torch import nn
+
 from gnet_lib.googlenet import GoogLeNet
 from gnet_lib.paper import TABLE_1, WIDTHS
 from gnet_lib.training import joint_loss
@@ -22,7 +24,6 @@ from gnet_lib.variants import (
     load_torchvision_weights,
     torchvision_variant,
 )
-from torch import nn
 
 CLASSES = 10
 EXACT = {"rtol": 0, "atol": 1e-10}  # in float64
@@ -269,7 +270,7 @@ def test_rows_differ_from_the_papers_in_one_kernel():
 
 def test_dropout_is_torchvisions_default():
     defaults = inspect.signature(torchvision.models.GoogLeNet).parameters
-    assert TORCHVISION_DROPOUT == defaults["dropout"].default
+    assert defaults["dropout"].default == TORCHVISION_DROPOUT
     ours = torchvision_variant(num_classes=CLASSES)
     assert ours.dropout.p == defaults["dropout"].default
     assert {head.dropout.p for head in ours.heads.values()} == {defaults["dropout_aux"].default}

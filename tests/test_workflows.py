@@ -122,14 +122,9 @@ def publishing_waits(workflow):
 
 def read_files(workflow):
     """The files that a job's cache depends on exist."""
-    named = [
-        step["with"]["cache-dependency-path"].split()
-        for _, step in steps(workflow)
-        if "cache-dependency-path" in step.get("with", {})
-    ]
-    return [
-        f"there is no {name}" for names in named for name in names if not (ROOT / name).is_file()
-    ]
+    keys = [str(step.get("with", {}).get("key", "")) for _, step in steps(workflow)]
+    named = [name for key in keys for name in re.findall(r"hashFiles\('([^']+)'\)", key)]
+    return [f"there is no {name}" for name in named if not (ROOT / name).is_file()]
 
 
 CHECKS = [
@@ -153,9 +148,9 @@ def test_workflow(name, check):
 
 
 def test_pythons_start_where_the_library_does():
-    assert PROJECT["requires-python"] == f">={PYTHONS[0]}" and PYTHONS == sorted(
+    assert PROJECT["requires-python"] == f">={PYTHONS[0]}" and sorted(
         PYTHONS, key=lambda text: int(text[2:])
-    )
+    ) == PYTHONS
 
 
 def test_every_push_and_request_is_tested_built_and_tried_as_in_colab():
@@ -190,9 +185,32 @@ def test_warnings_are_errors_where_the_book_is_built():
     )
 
 
-def test_this_projects_own_ci_runs_the_same():
-    text = (ROOT / ".ci/run").read_text(encoding="utf-8")
-    assert re.findall(r"^(?:exec )?make (\w+)", text, re.MULTILINE) == ["test", "colab"]
+def test_this_projects_own_ci_runs_the_same_and_nothing_else():
+    lines = (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()
+    commands = [line for line in lines if not line.startswith(("#", "set ", "cd "))]
+    assert commands == ["make test </dev/null", "make colab </dev/null"]
+
+
+def recipe(target):
+    """What a target of the Makefile waits for, and the commands that it runs."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    pattern = rf"^{target}:([^#\n]*)(?:#.*)?\n((?:\t.*\n)*)"
+    before, commands = re.search(pattern, makefile, re.MULTILINE).groups()
+    return before.split(), [line.strip() for line in commands.splitlines()]
+
+
+def test_make_test_checks_and_fetches_first():
+    assert recipe("test")[0] == ["check", "data", "browser"]
+
+
+def test_a_commit_waits_for_the_same_checks_as_make_test():
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    (repository,) = config["repos"]
+    hooks = [hook["entry"].replace(" --force-exclude", "") for hook in repository["hooks"]]
+    assert hooks == [line.replace("$(BIN)", ".venv/bin") for line in recipe("check")[1]]
+    # Nothing is fetched from other hosts.
+    assert repository["repo"] == "local"
+    assert {hook["language"] for hook in repository["hooks"]} == {"system"}
 
 
 # --- each check must be able to complain ----------------------------------------------
@@ -208,6 +226,10 @@ def spoilt(change):
 
 def setup_python(job):
     return next(step for step in job["steps"] if "setup-python" in step.get("uses", ""))
+
+
+def cache(job):
+    return next(step for step in job["steps"] if "actions/cache" in step.get("uses", ""))
 
 
 FAULTS = [
@@ -255,8 +277,8 @@ FAULTS = [
     (publishing_waits, lambda workflow, jobs: jobs["publish"].pop("if")),
     (
         read_files,
-        lambda workflow, jobs: setup_python(jobs["book"])["with"].update(
-            {"cache-dependency-path": "requirement.txt"}
+        lambda workflow, jobs: cache(jobs["book"])["with"].update(
+            key="${{ hashFiles('uv.luck') }}"
         ),
     ),
 ]
