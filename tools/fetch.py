@@ -24,7 +24,7 @@ from gnet_lib import data
 
 DATA_PACKAGE = "dataset-fashion-mnist"
 BROWSER_PACKAGES = ("chromium", "fonts-liberation")
-CACHE = data._user_cache().parent
+CACHE = data.cache_folder().parent
 UNPACKED_BROWSER = CACHE / "chromium" / "run"
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
