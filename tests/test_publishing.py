@@ -17,7 +17,7 @@ from conftest import BOOK, ROOT
 from gnet_address import base_address
 from PIL import Image, ImageChops, ImageStat
 
-from gnet_lib.plots import COLOURS, png_bytes
+from gnet_lib.plots import png_bytes
 
 # --- the book's own address -----------------------------------------------------------------
 
@@ -126,7 +126,6 @@ def test_logo_is_as_the_code_draws_it(name):
     assert (draw_logo.STATIC / name).read_text(encoding="utf-8") == draw_logo.svg(
         "Four parallel paths that join again"
     )
-    assert draw_logo.PATH_COLOURS == COLOURS
 
 
 # --- on paper ------------------------------------------------------------------------------

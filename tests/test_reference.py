@@ -553,7 +553,23 @@ def test_a_term_that_nobody_teaches_is_noticed():
 FORMULA = re.compile(
     r"\$\$(.+?)\$\$|(?<![\\$\w])\$(?!\d[^$]*\$\d)(?=\S)([^$\n]+?)(?<=\S)\$(?!\d)", re.DOTALL
 )
-GREEK = ["alpha", "beta", "gamma", "delta", "epsilon", "eta", "theta", "lambda", "mu", "pi", "rho", "sigma", "tau", "phi", "omega"]
+GREEK = [
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "eta",
+    "theta",
+    "lambda",
+    "mu",
+    "pi",
+    "rho",
+    "sigma",
+    "tau",
+    "phi",
+    "omega",
+]
 
 
 def symbols_in(tex: str) -> set[str]:

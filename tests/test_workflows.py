@@ -148,9 +148,10 @@ def test_workflow(name, check):
 
 
 def test_pythons_start_where_the_library_does():
-    assert PROJECT["requires-python"] == f">={PYTHONS[0]}" and sorted(
-        PYTHONS, key=lambda text: int(text[2:])
-    ) == PYTHONS
+    assert (
+        PROJECT["requires-python"] == f">={PYTHONS[0]}"
+        and sorted(PYTHONS, key=lambda text: int(text[2:])) == PYTHONS
+    )
 
 
 def test_every_push_and_request_is_tested_built_and_tried_as_in_colab():

@@ -5,7 +5,8 @@ python tools/draw_figures.py        # writes book/images/*.svg
 
 from pathlib import Path
 
-from gnet_lib import WIDTHS, plots
+from gnet_lib import plots
+from gnet_lib.paper import WIDTHS
 
 IMAGES = Path(__file__).resolve().parents[1] / "book" / "images"
 
@@ -23,9 +24,8 @@ def for_dark_pages(svg: bytes) -> bytes:
     """The same picture without its white ground, and with light text outside of the boxes."""
     ground, root = b'style="fill: #ffffff"', b"<svg "
     assert svg.count(root) == 1 and svg.index(ground) < svg.index(b'id="axes_1"')
-    return svg.replace(ground, b'style="fill: none"', 1).replace(
-        root, root + b'fill="' + LIGHT_TEXT + b'" '
-    )
+    without_ground = svg.replace(ground, b'style="fill: none"', 1)
+    return without_ground.replace(root, root + b'fill="' + LIGHT_TEXT + b'" ')
 
 
 FIGURES = {
@@ -36,6 +36,6 @@ FIGURES = {
 
 if __name__ == "__main__":
     IMAGES.mkdir(exist_ok=True)
-    for name in FIGURES:
-        (IMAGES / name).write_bytes(FIGURES[name]())
+    for name, picture in FIGURES.items():
+        (IMAGES / name).write_bytes(picture())
         print(f"wrote book/images/{name}")

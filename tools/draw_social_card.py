@@ -17,43 +17,30 @@ from gnet_lib.plots import COLOURS, INK, SOFT, STYLE, png_bytes
 CARD = Path(__file__).resolve().parents[1] / "book" / "_static" / "social_card.png"
 WIDTH, HEIGHT, DPI = 1200, 630, 100
 TITLE = "GoogLeNet,\nfrom the Inside"
-LINES = "The Inception module, taken apart\nand measured: naive and 1×1-reduced,\nin PyTorch, one runnable cell at a time"
+LINES = (
+    "The Inception module, taken apart\nand measured: naive and 1×1-reduced,\n"
+    "in PyTorch, one runnable cell at a time"
+)
 
 
-def draw_path(axes: Axes, y: float, name: str) -> None:
-    """One path of the module, from the common input to the common output."""
+def draw_branch(axes: Axes, y: float, name: str) -> None:
+    """One branch of the module, from the common input to the common output."""
     colour = COLOURS[name]
-    axes.plot(
-        (700, 760, 830, 990, 1060, 1110),
-        (325, y, y, y, y, 325),
-        color=colour,
-        linewidth=7,
-        solid_joinstyle="round",
+    xs, ys = (700, 760, 830, 990, 1060, 1110), (325, y, y, y, y, 325)
+    axes.plot(xs, ys, color=colour, linewidth=7, solid_joinstyle="round")
+    box = FancyBboxPatch(
+        (830, y - 34),
+        160,
+        68,
+        boxstyle="round,pad=0,rounding_size=12",
+        facecolor=colour,
+        edgecolor="white",
+        linewidth=4,
+        zorder=3,
     )
-    axes.add_patch(
-        FancyBboxPatch(
-            (830, y - 34),
-            160,
-            68,
-            boxstyle="round,pad=0,rounding_size=12",
-            facecolor=colour,
-            edgecolor="white",
-            linewidth=4,
-            zorder=3,
-        )
-    )
-    label = "pool" if name == "pool" else name.replace("x", "×")
-    axes.text(
-        910,
-        y - 2,
-        label,
-        color="white",
-        fontsize=21,
-        fontweight="bold",
-        ha="center",
-        va="center",
-        zorder=4,
-    )
+    axes.add_patch(box)
+    font = {"fontsize": 21, "fontweight": "bold", "color": "white"}
+    axes.text(910, y - 2, name.replace("x", "×"), font, ha="center", va="center", zorder=4)
 
 
 def draw_words(axes: Axes) -> None:
@@ -71,10 +58,11 @@ def social_card() -> Figure:
         axes.set_xlim(0, WIDTH)
         axes.set_ylim(0, HEIGHT)
         axes.axis("off")
-        for start, colour in zip(range(0, WIDTH, WIDTH // 4), COLOURS.values()):
-            axes.axvspan(start, start + WIDTH // 4, ymax=14 / HEIGHT, color=colour, linewidth=0)
-        for y, name in zip((535, 395, 255, 115), COLOURS):
-            draw_path(axes, y, name)
+        band = WIDTH // 4
+        for number, (name, colour) in enumerate(COLOURS.items()):
+            left = number * band
+            axes.axvspan(left, left + band, ymax=14 / HEIGHT, color=colour, linewidth=0)
+            draw_branch(axes, 535 - 140 * number, name)
         for x in (700, 1110):
             axes.plot(x, 325, "o", color=SOFT, markersize=26, zorder=3)
         draw_words(axes)

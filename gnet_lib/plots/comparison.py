@@ -1,21 +1,34 @@
-"""The fair comparison of four networks: search of a learning rate, and every run."""
+"""The fair comparison of four networks: the search of a learning rate, and every run."""
 
 from typing import TYPE_CHECKING
 
-import matplotlib.ticker
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import NullLocator
 
-from gnet_lib.plots.style import COLOURS, INK, PLAIN, SOFT, finish, new_figure
+from gnet_lib.plots.style import (
+    COLOURS,
+    FACES,
+    INK,
+    LABEL,
+    NOTE,
+    PLAIN,
+    SOFT,
+    WHITE,
+    Look,
+    add_legend,
+    finish,
+    new_figure,
+    plain_axis,
+)
 
 if TYPE_CHECKING:
     import pandas
 
-NETWORK_MARKS = {
-    "naive": {"marker": "o", "markerfacecolor": "white"},
-    "reduced": {"marker": "o", "markerfacecolor": PLAIN},
+NETWORK_MARKS: dict[str, Look] = {
+    "naive": {"marker": "o", "markerfacecolor": FACES["naive"]},
+    "reduced": {"marker": "o", "markerfacecolor": FACES["reduced"]},
     "linear": {"marker": "D", "markerfacecolor": COLOURS["3x3"]},
-    "narrow": {"marker": "s", "markerfacecolor": "white"},
+    "narrow": {"marker": "s", "markerfacecolor": WHITE},
 }
 """How the four networks of the fair comparison are marked; naive ones are outlined."""
 
@@ -38,41 +51,32 @@ def rate_search(search: "pandas.DataFrame", highest: float = 1.0) -> Figure:
         >>> plots.alt_text(plots.rate_search(pandas.DataFrame(runs))).split(": ")[1]
         'naive 0.2.'
     """
-    failed = search[search["loss"] > highest]
-    search = search[search["loss"] <= highest]
     figure, axes = new_figure(2.9)
-    best = []
-    for network, rows in search.groupby("network", sort=False):
-        rows = rows.sort_values("learning_rate")
-        axes.plot(
-            rows["learning_rate"],
-            rows["loss"],
-            color=INK,
-            linewidth=1,
-            markersize=6,
-            markeredgecolor=INK,
-            label=network,
-            **NETWORK_MARKS[network],
-        )
-        best.append(f"{network} {rows.set_index('learning_rate')['loss'].idxmin():g}")
-    note = ", ".join(
-        f"{run.network} at {run.learning_rate:g} ({run.loss:.2f})" for run in failed.itertuples()
+    look = {"color": INK, "linewidth": 1, "markersize": 6, "markeredgecolor": INK}
+    drawn, best = search[search["loss"] <= highest], []
+    for network, rows in drawn.groupby("network", sort=False):
+        losses = rows.set_index("learning_rate")["loss"].sort_index()
+        axes.plot(losses.index, losses, **look, **NETWORK_MARKS[str(network)], label=network)
+        best.append(f"{network} {losses.idxmin():g}")
+    failed = ", ".join(
+        f"{run['network']} at {run['learning_rate']:g} ({run['loss']:.2f})"
+        for run in search.to_dict("records")
+        if run["loss"] > highest
     )
-    if note:
-        axes.set_title(f"Not drawn, loss too high: {note}", loc="left", fontsize=8.5, color=SOFT)
+    if failed:
+        note = f"Not drawn, loss too high: {failed}"
+        axes.set_title(note, loc="left", fontsize=LABEL, color=SOFT)
     axes.set_xscale("log")
-    axes.set_xticks(sorted({*search["learning_rate"], *failed["learning_rate"]}))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
-    axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+    axes.set_xticks(sorted(set(search["learning_rate"])))
+    plain_axis(axes.xaxis)
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("highest learning rate of the cycle")
     axes.set_ylabel("loss on held-out images")
-    axes.legend(frameon=False)
+    add_legend(axes)
     return finish(
         figure,
-        (
-            "Loss on held-out images against the learning rate. The rate with the lowest loss: "
-            f"{', '.join(best)}." + (f" Too high to be drawn: {note}." if note else "")
-        ),
+        "Loss on held-out images against the learning rate. The rate with the lowest loss: "
+        f"{', '.join(best)}." + (f" Too high to be drawn: {failed}." if failed else ""),
     )
 
 
@@ -94,40 +98,32 @@ def comparison_dots(runs: "pandas.DataFrame") -> Figure:
         >>> plots.alt_text(plots.comparison_dots(pandas.DataFrame(runs))).split(". ")[1]
         'equal epochs: naive 92.0 %.'
     """
-    blocks = [
-        (comparison, network, 100 * rows["accuracy"])
-        for comparison, in_block in runs.groupby("comparison", sort=False)
-        for network, rows in in_block.groupby("network", sort=False)
-    ]
-    names = list(dict.fromkeys(comparison for comparison, _, _ in blocks))
-    figure, axes = new_figure(0.9 + 0.3 * len(blocks) + 0.25 * len(names))
-    positions, sentences = [], {name: [] for name in names}
-    for index, (comparison, network, percent) in enumerate(blocks):
-        position = index + 0.9 * (names.index(comparison) + 1)
-        positions.append(position)
-        if not sentences[comparison]:
-            axes.text(
-                0,
-                position - 0.8,
-                comparison,
-                transform=axes.get_yaxis_transform(),
-                fontsize=9,
-                color=PLAIN,
-                va="center",
-            )
-        axes.plot(
-            percent,
-            [position] * len(percent),
-            linestyle="",
-            markersize=6.5,
-            markeredgecolor=INK,
-            **NETWORK_MARKS[network],
-        )
-        axes.plot(percent.mean(), position, "|", color=INK, markersize=16, markeredgewidth=1.6)
-        sentences[comparison].append(f"{network} {percent.mean():.1f} %")
-    axes.set_yticks(positions, [network for _, network, _ in blocks])
+    blocks = {
+        str(comparison): {
+            str(name): 100 * rows["accuracy"] for name, rows in block.groupby("network", sort=False)
+        }
+        for comparison, block in runs.groupby("comparison", sort=False)
+    }
+    names = [network for block in blocks.values() for network in block]
+    figure, axes = new_figure(0.9 + 0.3 * len(names) + 0.25 * len(blocks))
+    dots = {"linestyle": "", "markersize": 6.5, "markeredgecolor": INK}
+    mean = {"marker": "|", "linestyle": "", "color": INK, "markersize": 16, "markeredgewidth": 1.6}
+    heading = {"transform": axes.get_yaxis_transform(), "va": "center", "color": PLAIN}
+    positions, sentences = [], []
+    for number, (comparison, block) in enumerate(blocks.items(), start=1):
+        gaps = 0.9 * number  # above this block and those before it
+        axes.text(0, len(positions) + gaps - 0.8, comparison, **heading, fontsize=NOTE)
+        for network, percent in block.items():
+            positions.append(len(positions) + gaps)
+            axes.plot(percent, positions[-1:] * len(percent), **dots, **NETWORK_MARKS[network])
+            axes.plot(percent.mean(), positions[-1], **mean)
+        means = (f"{network} {percent.mean():.1f} %" for network, percent in block.items())
+        sentences.append(f"{comparison}: {' and '.join(means)}")
+    axes.set_yticks(positions, names)
     axes.set_ylim(positions[-1] + 0.6, -0.3)
     axes.margins(x=0.06)
     axes.set_xlabel("test accuracy, % (a mark a seed; the upright line is their mean)")
-    means = "; ".join(f"{name}: {' and '.join(each)}" for name, each in sentences.items())
-    return finish(figure, f"Test accuracy of {len(runs)} runs, means over the seeds. {means}.")
+    return finish(
+        figure,
+        f"Test accuracy of {len(runs)} runs, means over the seeds. {'; '.join(sentences)}.",
+    )

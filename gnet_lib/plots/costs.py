@@ -1,23 +1,37 @@
 """What the paper's modules and rows cost, as counted."""
 
-import matplotlib.ticker
+from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from gnet_lib import cost
 from gnet_lib.paper import TABLE_1, Convolution, InceptionRow
 from gnet_lib.plots.style import (
+    ABOVE,
     COLOURS,
     INK,
+    LABEL,
     PLAIN,
+    SMALL,
     SOFT,
+    TITLE,
+    WHITE,
+    Look,
+    add_legend,
     count_axis,
     finish,
+    name_rows,
     new_figure,
     new_panels,
     short,
 )
 from gnet_lib.shapes import inception_shapes, layer_shapes
+
+if TYPE_CHECKING:
+    import pandas
 
 
 def module_cost_bars() -> Figure:
@@ -34,37 +48,21 @@ def module_cost_bars() -> Figure:
     figure, axes = new_figure(2.9)
     frame = cost.compare_modules().drop(index="all")
     naive, reduced = frame["naive multiply-adds"], frame["reduced multiply-adds"]
-    for position in range(len(frame)):
-        axes.bar(
-            position - 0.2, naive.iloc[position], 0.36, color="white", edgecolor=INK, linewidth=1.2
-        )
-        axes.bar(position + 0.2, reduced.iloc[position], 0.36, color=PLAIN, edgecolor=PLAIN)
-        ratio = naive.iloc[position] / reduced.iloc[position]
-        axes.text(
-            position - 0.2,
-            naive.iloc[position],
-            f"{ratio:.1f}×",
-            ha="center",
-            va="bottom",
-            fontsize=8.5,
-        )
+    outlined: Look = {"facecolor": WHITE, "edgecolor": INK}
+    for position, (wide, narrow) in enumerate(zip(naive, reduced, strict=True)):
+        axes.bar(position - 0.2, wide, 0.36, linewidth=1.2, **outlined)
+        axes.bar(position + 0.2, narrow, 0.36, color=PLAIN, edgecolor=PLAIN)
+        axes.text(position - 0.2, wide, f"{wide / narrow:.1f}×", **ABOVE, fontsize=LABEL)
     axes.set_xticks(range(len(frame)), frame.index)
     axes.set_ylabel("multiply-adds, one image")
     count_axis(axes.yaxis)
-    axes.legend(
-        handles=[
-            Patch(facecolor="white", edgecolor=INK, label="naive"),
-            Patch(facecolor=PLAIN, label="reduced"),
-        ],
-        frameon=False,
-    )
+    entries = [Patch(**outlined, label="naive"), Patch(facecolor=PLAIN, label="reduced")]
+    add_legend(axes, handles=entries)
     ratios = naive / reduced
     return finish(
         figure,
-        (
-            f"Multiply-adds of the nine modules: naive costs {ratios.min():.1f} times "
-            f"({ratios.idxmin()}) to {ratios.max():.1f} times ({ratios.idxmax()}) the reduced module."
-        ),
+        f"Multiply-adds of the nine modules: naive costs {ratios.min():.1f} times "
+        f"({ratios.idxmin()}) to {ratios.max():.1f} times ({ratios.idxmax()}) the reduced module.",
     )
 
 
@@ -81,27 +79,27 @@ def channel_growth() -> Figure:
     """
     figure, axes = new_figure(2.7)
     naive = cost.stacked_naive_costs().drop(index="all")["out_channels"]
-    layers = inception_shapes()
-    reduced = [layer.out_channels for layer in layers]
-    axes.plot(naive.index, naive, color=INK, marker="o", markerfacecolor="white")
+    reduced = [layer.out_channels for layer in inception_shapes()]
+    first, last = naive.iloc[0], naive.iloc[-1]
+    axes.plot(naive.index, naive, color=INK, marker="o", markerfacecolor=WHITE)
     axes.plot(naive.index, reduced, color=PLAIN, marker="o")
-    axes.text(len(layers) - 0.8, naive.iloc[-1], f"naive\n{naive.iloc[-1]:,}", va="center")
-    axes.text(len(layers) - 0.8, reduced[-1], f"reduced\n{reduced[-1]:,}", va="center", color=PLAIN)
-    axes.set_xlim(-0.3, len(layers) + 0.4)
+    axes.text(len(reduced) - 0.8, last, f"naive\n{last:,}", va="center")
+    axes.text(
+        len(reduced) - 0.8, reduced[-1], f"reduced\n{reduced[-1]:,}", va="center", color=PLAIN
+    )
+    axes.set_xlim(-0.3, len(reduced) + 0.4)
     axes.set_ylim(0)
     axes.set_ylabel("channels")
     axes.set_xlabel("after module")
     return finish(
         figure,
-        (
-            f"Channels after each of nine stacked modules: naive grows from {naive.iloc[0]} to "
-            f"{naive.iloc[-1]:,}, reduced from {reduced[0]} to {reduced[-1]:,}."
-        ),
+        f"Channels after each of nine stacked modules: naive grows from {first} to {last:,}, "
+        f"reduced from {reduced[0]} to {reduced[-1]:,}.",
     )
 
 
 def network_cost_bars() -> Figure:
-    """Where GoogLeNet's multiply-adds and parameters go: by row, the modules by path.
+    """Where GoogLeNet's multiply-adds and parameters go: by row, the modules by branch.
 
     Returns:
         The figure.
@@ -114,44 +112,26 @@ def network_cost_bars() -> Figure:
     figure, (left, right) = new_panels(3.8, columns=2, sharey=True)
     parts = _cost_parts()
     for axes, measure in ((left, "multiply_adds"), (right, "parameters")):
-        for position, costs in enumerate(parts.values()):
-            start = 0
-            for name, part in costs.items():
-                value = getattr(part, measure)
-                axes.barh(position, value, 0.7, left=start, color=COLOURS.get(name, SOFT))
-                start += value
-            axes.text(start, position, f" {short(start)}", va="center", fontsize=8)
-        axes.margins(x=0.18)
-        count_axis(axes.xaxis)
-        axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(4))
-        axes.set_title(measure.replace("_", "-"), loc="left", fontsize=10)
-    left.set_yticks(range(len(parts)), parts)
-    left.invert_yaxis()
-    right.legend(
-        handles=[
-            *(Patch(color=colour, label=f"{name} path") for name, colour in COLOURS.items()),
-            Patch(color=SOFT, label="no path"),
-        ],
-        loc="upper right",
-        fontsize=8,
-        frameon=False,
-    )
+        _draw_parts(axes, parts, measure)
+    name_rows(left, parts)
+    entries = [Patch(color=colour, label=f"{name} path") for name, colour in COLOURS.items()]
+    entries.append(Patch(color=SOFT, label="no path"))
+    add_legend(right, handles=entries, loc="upper right", fontsize=SMALL)
     rows = {row: cost.total(costs) for row, costs in parts.items()}
     whole = cost.total(rows)
-    most_expensive = max(rows, key=lambda row: rows[row].multiply_adds)
+    dearest = max(rows, key=lambda row: rows[row].multiply_adds)
+    work = 100 * rows[dearest].multiply_adds / whole.multiply_adds
+    weights = 100 * rows["linear"].parameters / whole.parameters
     return finish(
         figure,
-        (
-            f"Multiply-adds and parameters of GoogLeNet by row. The most expensive row is {most_expensive} with "
-            f"{100 * rows[most_expensive].multiply_adds / whole.multiply_adds:.0f} % of the multiply-adds; "
-            f"the linear layer has {100 * rows['linear'].parameters / whole.parameters:.0f} % of "
-            f"the parameters."
-        ),
+        "Multiply-adds and parameters of GoogLeNet by row. The most expensive row is "
+        f"{dearest} with {work:.0f} % of the multiply-adds; "
+        f"the linear layer has {weights:.0f} % of the parameters.",
     )
 
 
 def _cost_parts() -> dict[str, dict[str, cost.Cost]]:
-    """Row -> path -> cost for GoogLeNet; rows outside the modules have one part."""
+    """Row -> branch -> cost for GoogLeNet; rows outside the modules have one part."""
     parts = {}
     for layer in layer_shapes(TABLE_1):
         if isinstance(layer.row, InceptionRow):
@@ -162,6 +142,21 @@ def _cost_parts() -> dict[str, dict[str, cost.Cost]]:
             parts[layer.row.name] = {"": cost.row_cost(layer)}
     parts["linear"] = {"": cost.network_cost()["linear"]}
     return parts
+
+
+def _draw_parts(axes: Axes, parts: dict[str, dict[str, cost.Cost]], measure: str) -> None:
+    """A bar a row, its parts one behind the other, with the sum at its end."""
+    for position, costs in enumerate(parts.values()):
+        start = 0
+        for name, part in costs.items():
+            value = getattr(part, measure)
+            axes.barh(position, value, 0.7, left=start, color=COLOURS.get(name, SOFT))
+            start += value
+        axes.text(start, position, f" {short(start)}", va="center", fontsize=SMALL)
+    axes.margins(x=0.18)
+    count_axis(axes.xaxis)
+    axes.xaxis.set_major_locator(MaxNLocator(4))
+    axes.set_title(measure.replace("_", "-"), loc="left", fontsize=TITLE)
 
 
 def printed_against_computed() -> Figure:
@@ -180,45 +175,37 @@ def printed_against_computed() -> Figure:
     """
     figure, axes = new_figure(3.3)
     low, high = 0.9, 1.07
-    frame = cost.compare_with_table_1()
-    ratios = {
-        "parameters": frame["printed parameters"].map(_printed_count) / frame["computed weights"],
-        "operations": frame["printed operations"].map(_printed_count)
-        / frame["computed multiply-adds"],
-    }
-    for position, row in enumerate(frame.index):
-        beyond = [
-            f"{what} {values[row]:.2f}" for what, values in ratios.items() if values[row] < low
-        ]
+    ratios = _printed_over_computed()
+    parameters, operations = ratios["parameters"], ratios["operations"]
+    for position, row in enumerate(ratios.index):
+        beyond = [f"{name} {value:.2f}" for name, value in ratios.loc[row].items() if value < low]
         if beyond:
-            axes.text(low + 0.001, position, f"← {', '.join(beyond)}", va="center", fontsize=8.5)
+            text = f"← {', '.join(beyond)}"
+            axes.text(low + 0.001, position, text, va="center", fontsize=LABEL)
     axes.axvline(1, color=SOFT, linewidth=1)
-    positions = range(len(frame))
-    axes.plot(
-        ratios["operations"],
-        positions,
-        "o",
-        color=INK,
-        markerfacecolor="white",
-        markersize=9,
-        label="operations",
-    )
-    axes.plot(ratios["parameters"], positions, "o", color=PLAIN, markersize=5, label="parameters")
+    positions = range(len(ratios))
+    outlined: Look = {"color": INK, "markerfacecolor": WHITE, "markersize": 9}
+    axes.plot(operations, positions, "o", **outlined, label="operations")
+    axes.plot(parameters, positions, "o", color=PLAIN, markersize=5, label="parameters")
     axes.set_xlim(low, high)
-    axes.set_yticks(positions, frame.index)
-    axes.invert_yaxis()
+    name_rows(axes, ratios.index)
     axes.set_xlabel("printed / computed")
-    axes.legend(loc="upper right", fontsize=8.5, frameon=False)
-    within = {what: int(((values - 1).abs() < 0.01).sum()) for what, values in ratios.items()}
+    add_legend(axes, loc="upper right", fontsize=LABEL)
+    within = ((ratios - 1).abs() < 0.01).sum()
     return finish(
         figure,
-        (
-            f"Printed over computed counts of the {len(frame)} rows of Table 1: within 1 % of each other "
-            f"are {within['operations']} operation counts and {within['parameters']} parameter counts; "
-            f"conv1 prints {ratios['parameters']['conv1']:.2f} of its parameters and "
-            f"{ratios['operations']['conv1']:.2f} of its operations."
-        ),
+        f"Printed over computed counts of the {len(ratios)} rows of Table 1: within 1 % of each "
+        f"other are {within['operations']} operation counts and {within['parameters']} parameter "
+        f"counts; conv1 prints {parameters['conv1']:.2f} of its parameters and "
+        f"{operations['conv1']:.2f} of its operations.",
     )
+
+
+def _printed_over_computed() -> "pandas.DataFrame":
+    frame = cost.compare_with_table_1()
+    parameters = frame["printed parameters"].map(_printed_count) / frame["computed weights"]
+    operations = frame["printed operations"].map(_printed_count) / frame["computed multiply-adds"]
+    return parameters.to_frame("parameters").assign(operations=operations)
 
 
 def _printed_count(text: str) -> float:

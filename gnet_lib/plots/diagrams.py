@@ -1,5 +1,7 @@
 """Drawings of what is computed: one convolution, and a whole network."""
 
+from itertools import product
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -13,7 +15,18 @@ from gnet_lib.paper import (
     MaxPool,
     Row,
 )
-from gnet_lib.plots.style import COLOURS, INK, PLAIN, finish, new_figure
+from gnet_lib.plots.style import (
+    ABOVE,
+    CENTRED,
+    COLOURS,
+    INK,
+    PLAIN,
+    SMALL,
+    TINY,
+    WHITE,
+    finish,
+    new_figure,
+)
 from gnet_lib.shapes import LayerShape, layer_shapes
 
 
@@ -44,66 +57,42 @@ def convolution_diagram(in_channels: int, out_channels: int, kernel_size: int, s
     cost.conv_cost(in_channels, out_channels, kernel_size, size)  # checks the numbers
     if kernel_size % 2 == 0 or kernel_size > size:
         raise ValueError(
-            f"kernel_size must be odd and at most {size}, the size of the map, but it is {kernel_size}"
+            f"kernel_size must be odd and at most {size}, the size of the map, "
+            f"but it is {kernel_size}"
         )
     figure, axes = new_figure(2.5)
     axes.axis("off")
     axes.set_aspect("equal")
-    step, middle = size + 1, kernel_size // 2
+    start, middle = in_channels * (size + 1) + 2, kernel_size // 2  # of the output, of the window
     for channel in range(in_channels):
-        _draw_map(axes, channel * step, size, range(kernel_size), COLOURS["3x3"])
-    start = in_channels * step + 2
+        _draw_map(axes, channel * (size + 1), size, range(kernel_size))
     for channel in range(out_channels):
         marked = range(middle, middle + 1) if channel == 0 else range(0)
-        _draw_map(axes, start + channel * step, size, marked, COLOURS["3x3"])
-    axes.annotate(
-        "",
-        (start - 0.4, size / 2),
-        (start - 2.6, size / 2),
-        arrowprops={"arrowstyle": "->", "color": INK},
-    )
+        _draw_map(axes, start + channel * (size + 1), size, marked)
+    arrow = {"arrowstyle": "->", "color": INK}
+    axes.annotate("", (start - 0.4, size / 2), (start - 2.6, size / 2), arrowprops=arrow)
     products, values = kernel_size**2 * in_channels, size**2 * out_channels
-    axes.text(
-        0,
-        -0.4,
-        f"one output value reads\n{kernel_size} × {kernel_size} × {in_channels} = "
-        f"{products} input values",
-        va="top",
-    )
-    axes.text(
-        start,
-        -0.4,
-        f"and there are\n{size} × {size} × {out_channels} = {values} output values",
-        va="top",
-    )
+    reads = f"{kernel_size} × {kernel_size} × {in_channels} = {products} input values"
+    makes = f"{size} × {size} × {out_channels} = {values} output values"
+    axes.text(0, -0.4, f"one output value reads\n{reads}", va="top")
+    axes.text(start, -0.4, f"and there are\n{makes}", va="top")
     axes.text(0, size + 0.4, f"input, {in_channels} channels", va="bottom")
     axes.text(start, size + 0.4, f"output, {out_channels} channels", va="bottom")
-    axes.set_xlim(-0.2, start + out_channels * step)
+    axes.set_xlim(-0.2, start + out_channels * (size + 1))
     axes.set_ylim(-2.4, size + 1.4)
     return finish(
         figure,
-        (
-            f"A {kernel_size}x{kernel_size} convolution of {in_channels} maps of {size}x{size} pixels "
-            f"to {out_channels}: each of {values} output values is a sum of {products} products."
-        ),
+        f"A {kernel_size}x{kernel_size} convolution of {in_channels} maps of {size}x{size} pixels "
+        f"to {out_channels}: each of {values} output values is a sum of {products} products.",
     )
 
 
-def _draw_map(axes: Axes, left: float, size: int, marked: range, colour: str) -> None:
+def _draw_map(axes: Axes, left: float, size: int, marked: range) -> None:
     """One map, pixel by pixel; the rows and columns in ``marked`` are filled."""
-    for row in range(size):
-        for column in range(size):
-            filled = row in marked and column in marked
-            axes.add_patch(
-                Rectangle(
-                    (left + column, size - 1 - row),
-                    1,
-                    1,
-                    linewidth=0.8,
-                    edgecolor=INK,
-                    facecolor=colour if filled else "white",
-                )
-            )
+    for row, column in product(range(size), repeat=2):
+        face = COLOURS["3x3"] if row in marked and column in marked else WHITE
+        place = (left + column, size - 1 - row)
+        axes.add_patch(Rectangle(place, 1, 1, linewidth=0.8, edgecolor=INK, facecolor=face))
 
 
 def network_diagram(
@@ -132,16 +121,8 @@ def network_diagram(
     for x, layer in enumerate(layers):
         _draw_layer(axes, x, layer)
         if layer.row.name in heads:
-            axes.annotate(
-                "auxiliary\nclassifier",
-                (x, -0.62),
-                (x, -2.0),
-                ha="center",
-                va="center",
-                fontsize=8,
-                arrowprops={"arrowstyle": "<-", "color": INK},
-            )
-    axes.text(len(layers) - 0.3, 0, "average pool,\nlinear", va="center", fontsize=8)
+            _draw_head(axes, x)
+    axes.text(len(layers) - 0.3, 0, "average pool,\nlinear", va="center", fontsize=SMALL)
     axes.set_xlim(-0.8, len(layers) + 1.3)
     axes.set_ylim(-2.4, 3.2)
     modules = sum(isinstance(layer.row, InceptionRow) for layer in layers)
@@ -149,39 +130,25 @@ def network_diagram(
     read = "an auxiliary classifier reads" if len(heads) == 1 else "auxiliary classifiers read"
     return finish(
         figure,
-        (
-            f"The network row by row: {modules} Inception modules behind a stem, from an image of "
-            f"{image_size}x{image_size} pixels to {last.out_channels} maps of "
-            f"{last.out_size}x{last.out_size}"
-            + (f"; {read} behind {' and '.join(heads)}." if heads else ".")
-        ),
+        f"The network row by row: {modules} Inception modules behind a stem, from an image of "
+        f"{image_size}x{image_size} pixels to {last.out_channels} maps of "
+        f"{last.out_size}x{last.out_size}"
+        + (f"; {read} behind {' and '.join(heads)}." if heads else "."),
     )
 
 
 def _draw_layer(axes: Axes, x: int, layer: LayerShape[Row]) -> None:
-    colour = {Convolution: INK, MaxPool: "white", InceptionRow: PLAIN}[type(layer.row)]
+    colour = {Convolution: INK, MaxPool: WHITE, InceptionRow: PLAIN}[type(layer.row)]
     height = 0.5 + 2.2 * (layer.out_size / 112) ** 0.5
-    axes.add_patch(
-        Rectangle(
-            (x - 0.36, -height / 2), 0.72, height, facecolor=colour, edgecolor=INK, linewidth=1
-        )
-    )
-    light = isinstance(layer.row, MaxPool)
-    axes.text(
-        x,
-        0,
-        layer.row.name,
-        rotation=90,
-        ha="center",
-        va="center",
-        fontsize=8,
-        color=INK if light else "white",
-    )
-    axes.text(
-        x,
-        height / 2 + 0.1,
-        f"{layer.out_size}²\n{layer.out_channels} ch",
-        ha="center",
-        va="bottom",
-        fontsize=7.5,
-    )
+    place = (x - 0.36, -height / 2)
+    axes.add_patch(Rectangle(place, 0.72, height, facecolor=colour, edgecolor=INK, linewidth=1))
+    name_colour = INK if colour == WHITE else WHITE
+    axes.text(x, 0, layer.row.name, rotation=90, **CENTRED, fontsize=SMALL, color=name_colour)
+    shape = f"{layer.out_size}²\n{layer.out_channels} ch"
+    axes.text(x, height / 2 + 0.1, shape, **ABOVE, fontsize=TINY)
+
+
+def _draw_head(axes: Axes, x: int) -> None:
+    arrow = {"arrowstyle": "<-", "color": INK}
+    text = "auxiliary\nclassifier"
+    axes.annotate(text, (x, -0.62), (x, -2.0), **CENTRED, fontsize=SMALL, arrowprops=arrow)

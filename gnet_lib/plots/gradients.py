@@ -1,15 +1,35 @@
 """Signal and gradient, row by row, and which runs start to learn."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gnet_lib.paper import AUX_AFTER
-from gnet_lib.plots.style import COLOURS, INK, PLAIN, SOFT, finish, new_panels
+from gnet_lib.plots.style import (
+    COLOURS,
+    INK,
+    LABEL,
+    PLAIN,
+    SMALL,
+    SOFT,
+    WHITE,
+    Look,
+    add_legend,
+    finish,
+    new_panels,
+)
 
 if TYPE_CHECKING:
     import pandas
+
+LOOKS: tuple[Look, ...] = (
+    {"color": INK, "marker": "o", "markerfacecolor": WHITE, "linestyle": "--"},
+    {"color": PLAIN, "marker": "o"},
+    {"color": COLOURS["3x3"], "marker": "s"},
+    {"color": COLOURS["5x5"], "marker": "D"},
+)
+"""How the lines of a panel are told apart, in their order."""
 
 
 def row_lines(panels: dict[str, dict[str, dict[str, float]]], quantity: str) -> Figure:
@@ -18,7 +38,7 @@ def row_lines(panels: dict[str, dict[str, dict[str, float]]], quantity: str) -> 
     Args:
         panels: title of a panel -> name of a line -> name of a row -> value, as
             ``gradient_norms`` and ``activation_std`` return it. The first line of a panel is
-            outlined, the second filled, others are plain.
+            outlined, the second filled, others are plain; there is a look for four.
         quantity: what is shown, the label of the vertical axis.
 
     Returns:
@@ -30,7 +50,8 @@ def row_lines(panels: dict[str, dict[str, dict[str, float]]], quantity: str) -> 
     Example:
         >>> from gnet_lib import plots
         >>> norms = {"conv1": 0.001, "3a": 0.1}
-        >>> plots.alt_text(plots.row_lines({"He": {"without heads": norms}}, quantity="gradient"))
+        >>> figure = plots.row_lines({"He": {"without heads": norms}}, quantity="gradient")
+        >>> plots.alt_text(figure)
         'By row of the network, gradient. He, without heads: 1e-03 at conv1, 1e-01 at 3a.'
     """
     if not panels:
@@ -57,21 +78,16 @@ def row_lines(panels: dict[str, dict[str, dict[str, float]]], quantity: str) -> 
 
 
 def _draw_row_lines(axes: Axes, several: dict[str, dict[str, float]]) -> None:
-    styles = [
-        {"color": INK, "marker": "o", "markerfacecolor": "white", "linestyle": "--"},
-        {"color": PLAIN, "marker": "o"},
-        {"color": COLOURS["3x3"], "marker": "s"},
-        {"color": COLOURS["5x5"], "marker": "D"},
-    ]
-    for style, (name, values) in zip(styles, several.items(), strict=False):
-        axes.plot(
-            list(values), list(values.values()), **style, markersize=4.5, linewidth=1.2, label=name
-        )
+    for look, (name, values) in zip(LOOKS, several.items(), strict=False):
+        rows, heights = list(values), list(values.values())
+        axes.plot(rows, heights, **look, markersize=4.5, linewidth=1.2, label=name)
     axes.set_yscale("log")
-    axes.tick_params(axis="x", rotation=90, labelsize=8.5)
+    axes.tick_params(axis="x", rotation=90, labelsize=LABEL)
     for name in AUX_AFTER:
-        axes.axvline(name, color=SOFT, linewidth=0.8, linestyle=":", zorder=0)
-    axes.legend(fontsize=8, frameon=False)
+        # The axis is one of names, which the types of matplotlib do not know.
+        x: Any = name
+        axes.axvline(x, color=SOFT, linewidth=0.8, linestyle=":", zorder=0)
+    add_legend(axes, fontsize=SMALL)
 
 
 def _first_and_last(values: dict[str, float]) -> str:
@@ -99,43 +115,42 @@ def start_dots(runs: "pandas.DataFrame", chance: float, started: float) -> Figur
         >>> plots.alt_text(plots.start_dots(runs, chance=0.1, started=0.3)).split(": ")[1]
         'he 1 of 1 without heads and 1 of 1 with them.'
     """
-    starts, rates = list(dict.fromkeys(runs["start"])), sorted(set(runs["learning_rate"]))
-    figure, grid = new_panels(3.0, columns=len(starts), sharey=True)
-    for axes, start in zip(grid, starts, strict=True):
-        for heads, face, offset in ((False, "white", -0.13), (True, PLAIN, 0.13)):
-            chosen = runs[(runs["start"] == start) & (runs["heads"] == heads)]
-            places = [rates.index(rate) + offset for rate in chosen["learning_rate"]]
-            axes.plot(
-                places,
-                100 * chosen["accuracy"],
-                "o",
-                color=INK,
-                markerfacecolor=face,
-                markersize=6,
-                label="with heads" if heads else "without heads",
-            )
+    rates = sorted(set(runs["learning_rate"]))
+    starts = {str(start): group for start, group in runs.groupby("start", sort=False)}
+    figure, panels = new_panels(3.0, columns=len(starts), sharey=True)
+    for axes, (start, group) in zip(panels, starts.items(), strict=True):
+        _draw_starts(axes, group, rates)
         axes.axhline(100 * chance, color=SOFT, linewidth=0.8)
         axes.axhline(100 * started, color=SOFT, linewidth=0.8, linestyle=":")
-        axes.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates])
-        axes.set_xlim(-0.5, len(rates) - 0.5)
-        axes.set_xlabel("learning rate")
         axes.set_title(start, loc="left")
-    grid[0].set_ylabel("accuracy, %")
-    grid[0].set_ylim(0)
-    grid[0].legend(fontsize=8.5, loc="upper left", frameon=False)
-    parts = [_started(start, runs[runs["start"] == start], started) for start in starts]
+    panels[0].set_ylabel("accuracy, %")
+    panels[0].set_ylim(0)
+    add_legend(panels[0], fontsize=LABEL, loc="upper left")
+    parts = [f"{start} {_started(group, started)}" for start, group in starts.items()]
     return finish(
         figure,
-        (
-            f"Accuracy of {len(runs)} short runs by initialisation and learning rate. Above "
-            f"{started:.0%} are: {'; '.join(parts)}."
-        ),
+        f"Accuracy of {len(runs)} short runs by initialisation and learning rate. Above "
+        f"{started:.0%} are: {'; '.join(parts)}.",
     )
 
 
-def _started(start: str, runs: "pandas.DataFrame", bound: float) -> str:
-    with_heads, without = runs[runs["heads"]], runs[~runs["heads"]]
-    counts = [
-        f"{(some['accuracy'] > bound).sum()} of {len(some)}" for some in (without, with_heads)
-    ]
-    return f"{start} {counts[0]} without heads and {counts[1]} with them"
+def _draw_starts(axes: Axes, runs: "pandas.DataFrame", rates: list[float]) -> None:
+    for heads, name, face, offset in (
+        (False, "without heads", WHITE, -0.13),
+        (True, "with heads", PLAIN, 0.13),
+    ):
+        chosen = runs[runs["heads"] == heads]
+        places = [rates.index(rate) + offset for rate in chosen["learning_rate"]]
+        look: Look = {"color": INK, "markerfacecolor": face, "markersize": 6}
+        axes.plot(places, 100 * chosen["accuracy"], "o", **look, label=name)
+    axes.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates])
+    axes.set_xlim(-0.5, len(rates) - 0.5)
+    axes.set_xlabel("learning rate")
+
+
+def _started(runs: "pandas.DataFrame", bound: float) -> str:
+    without, with_heads = (
+        f"{(some > bound).sum()} of {len(some)}"
+        for some in (runs["accuracy"][runs["heads"] == heads] for heads in (False, True))
+    )
+    return f"{without} without heads and {with_heads} with them"

@@ -39,7 +39,7 @@ def image_grid(images: "Tensor", titles: list[str], columns: int = 10) -> Figure
         raise ValueError(f"titles must be {len(images)}, one an image, but there are {len(titles)}")
     rows = -(-len(images) // columns)
     figure, grid = new_panels(0.98 * rows * 10 / columns, columns, rows)
-    for axes in grid:
+    for axes in grid:  # also those of the last row that stay empty
         axes.axis("off")
     for axes, image, title in zip(grid, images, titles, strict=False):
         axes.imshow(image[0].cpu().numpy(), cmap="gray")

@@ -2,10 +2,23 @@
 
 from typing import TYPE_CHECKING
 
-import matplotlib.ticker
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
-from gnet_lib.plots.style import INK, PLAIN, SOFT, count_axis, finish, new_figure, new_panels, short
+from gnet_lib.plots.style import (
+    INK,
+    LABEL,
+    NOTE,
+    PLAIN,
+    SOFT,
+    count_axis,
+    finish,
+    name_rows,
+    new_figure,
+    new_panels,
+    short,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -32,49 +45,46 @@ def network_map(networks: "pandas.DataFrame", highlight: str = "GoogLeNet") -> F
     """
     figure, axes = new_figure(3.5)
     networks = networks.sort_values("multiply-adds")
+    rows = dict(zip(networks.index, networks.to_dict("records"), strict=True))
     most = networks["parameters"].max()
-    for position, (name, row) in enumerate(networks.iterrows()):
+    for position, (name, row) in enumerate(rows.items()):
         radius = 30 * (row["parameters"] / most) ** 0.5  # in points
-        axes.scatter(
-            row["multiply-adds"],
-            row["accuracy"],
-            s=(2 * radius) ** 2,
-            linewidth=0,
-            color=PLAIN if name == highlight else SOFT,
-            alpha=0.85,
-        )
-        side = 1 if position % 2 == 0 else -1  # by turns above and below, so that none collide
-        axes.annotate(
-            f"{name}\n{short(row['parameters'])}",
-            (row["multiply-adds"], row["accuracy"]),
-            (0, side * (radius + 3)),
-            textcoords="offset points",
-            ha="center",
-            va="bottom" if side > 0 else "top",
-            fontsize=8.5,
-            color=PLAIN if name == highlight else INK,
-        )
+        above = position % 2 == 0  # by turns above and below, so that none collide
+        _draw_network(axes, name, row, radius, above, name == highlight)
     axes.set_xscale("log")
     axes.margins(x=0.16, y=0.45)  # room for the circles and their names
     axes.set_xlabel("multiply-adds for one image (logarithmic)")
     axes.set_ylabel("top-1 accuracy, %")
     count_axis(axes.xaxis)
-    axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
-    axes.text(
-        0.98,
-        0.05,
-        "A circle's area is\nthe number of parameters.",
-        ha="right",
-        fontsize=8.5,
-        transform=axes.transAxes,
-    )
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    legend = "A circle's area is\nthe number of parameters."
+    axes.text(0.98, 0.05, legend, ha="right", fontsize=LABEL, transform=axes.transAxes)
     parts = "; ".join(
         f"{name} {short(row['multiply-adds'])}, {row['accuracy']:.1f} %, {short(row['parameters'])}"
-        for name, row in networks.iterrows()
+        for name, row in rows.items()
     )
     return finish(
         figure,
         f"Multiply-adds, top-1 accuracy and parameters of {len(networks)} networks: {parts}.",
+    )
+
+
+def _draw_network(
+    axes: Axes, name: str, row: dict, radius: float, above: bool, in_colour: bool
+) -> None:
+    """A circle of a radius in points, and beside it the network's name."""
+    place = (row["multiply-adds"], row["accuracy"])
+    face = PLAIN if in_colour else SOFT
+    axes.scatter(*place, s=(2 * radius) ** 2, linewidth=0, color=face, alpha=0.85)
+    axes.annotate(
+        f"{name}\n{short(row['parameters'])}",
+        place,
+        (0, radius + 3 if above else -radius - 3),
+        textcoords="offset points",
+        ha="center",
+        va="bottom" if above else "top",
+        fontsize=LABEL,
+        color=PLAIN if in_colour else INK,
     )
 
 
@@ -98,21 +108,18 @@ def price_bars(prices: "pandas.DataFrame", highlight: str = "GoogLeNet") -> Figu
         'by multiply-adds: AlexNet, GoogLeNet.'
     """
     figure, panels = new_panels(0.9 + 0.32 * len(prices), columns=prices.shape[1], sharey=True)
-    for axes, column in zip(panels, prices.columns, strict=True):
-        values = prices[column]
-        colours = [PLAIN if name == highlight else SOFT for name in prices.index]
-        axes.barh(range(len(prices)), values, 0.62, color=colours)
+    colours = [PLAIN if name == highlight else SOFT for name in prices.index]
+    orders = []
+    for axes, (column, values) in zip(panels, prices.items(), strict=True):
+        price = str(column)
+        axes.barh(range(len(values)), values, 0.62, color=colours)
         for position, value in enumerate(values):
-            axes.text(value, position, f" {short(value)}", va="center", fontsize=8.5)
+            axes.text(value, position, f" {short(value)}", va="center", fontsize=LABEL)
         axes.set_xlim(0, 1.45 * values.max())
-        axes.set_title(column, loc="left", fontsize=9)
+        axes.set_title(price, loc="left", fontsize=NOTE)
         axes.xaxis.set_visible(False)
         axes.spines["bottom"].set_visible(False)
         axes.tick_params(axis="y", length=0)
-    panels[0].set_yticks(range(len(prices)), prices.index)
-    panels[0].invert_yaxis()
-    orders = "; ".join(
-        f"by {' '.join(column.split())}: {', '.join(prices[column].sort_values().index)}"
-        for column in prices.columns
-    )
-    return finish(figure, f"{len(prices)} networks, from the cheapest on, {orders}.")
+        orders.append(f"by {' '.join(price.split())}: {', '.join(values.sort_values().index)}")
+    name_rows(panels[0], prices.index)
+    return finish(figure, f"{len(prices)} networks, from the cheapest on, {'; '.join(orders)}.")

@@ -2,11 +2,13 @@
 
 import base64
 from io import BytesIO
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from gnet_lib._check import require_choice
 from gnet_lib.plots.style import STYLE
 
 
@@ -29,8 +31,7 @@ def show(figure: Figure, image_format: str = "svg") -> None:
     """
     from IPython.display import display
 
-    if image_format not in ("svg", "png"):
-        raise ValueError(f"image_format must be 'svg' or 'png', but it is {image_format!r}")
+    require_choice("image_format", image_format, ("svg", "png"))
     if image_format == "svg":
         mime, data = "image/svg+xml", svg_bytes(figure).decode("utf-8")
     else:
@@ -74,7 +75,7 @@ def png_bytes(figure: Figure, dpi: int = 110) -> bytes:
     return _rendered(figure, "png", dpi=dpi)
 
 
-def _rendered(figure: Figure, image_format: str, **options) -> bytes:
+def _rendered(figure: Figure, image_format: str, **options: Any) -> bytes:
     picture = BytesIO()
     with matplotlib.rc_context(STYLE):
         if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
@@ -100,4 +101,4 @@ def alt_text(figure: Figure) -> str:
         >>> plots.alt_text(figure).split(":")[0]
         'The reduced Inception module'
     """
-    return figure.get_label()
+    return str(figure.get_label())

@@ -5,6 +5,9 @@ after Okabe and Ito); naive is outlined, reduced is filled; things to be compare
 scale; labels stand beside what they name.
 """
 
+from collections.abc import Collection
+from typing import Any, TypeAlias
+
 import matplotlib
 import matplotlib.colors
 from matplotlib.axes import Axes
@@ -15,12 +18,23 @@ from matplotlib.ticker import FuncFormatter
 COLOURS = {"1x1": "#0072B2", "3x3": "#D55E00", "5x5": "#009E73", "pool": "#CC79A7"}
 """One colour a branch, the same in every figure."""
 
-INK, SOFT = "#222222", "#8a8a8a"
+INK, SOFT, WHITE = "#222222", "#8a8a8a", "white"
 PLAIN = "#4a6fa5"  # for what belongs to no single branch
 SPARE = "#E69F00"  # for a branch that the paper's module does not have
+FACES = {"naive": WHITE, "reduced": PLAIN}
 WIDTH = 7.2  # inches; the book's column
 
-STYLE = {
+# Sizes of text in points: titles of panels and notes, labels beside their marks, small print.
+TITLE, NOTE, LABEL, SMALL, TINY = 10, 9, 8.5, 8, 7.5
+
+Look: TypeAlias = dict[str, Any]
+"""What matplotlib is told about how something looks."""
+
+# How a text stands to its place.
+CENTRED: Look = {"ha": "center", "va": "center"}
+ABOVE: Look = {"ha": "center", "va": "bottom"}
+
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.5,
     "axes.spines.top": False,
@@ -32,7 +46,7 @@ STYLE = {
     "text.color": INK,
     "xtick.color": INK,
     "ytick.color": INK,
-    "figure.facecolor": "white",
+    "figure.facecolor": WHITE,
     "legend.frameon": False,
     # The same figure gives the same file, so that a change of a file is a change of a figure.
     "svg.hashsalt": "gnet_lib",
@@ -77,6 +91,17 @@ def finish(figure: Figure, alt: str) -> Figure:
     return figure
 
 
+def name_rows(axes: Axes, names: Collection[str]) -> None:
+    """Names along the vertical axis, the first one at the top."""
+    axes.set_yticks(range(len(names)), names)
+    axes.invert_yaxis()
+
+
+def add_legend(axes: Axes, **options: Any) -> None:
+    """A legend in the book's style, which has no frame."""
+    axes.legend(frameon=False, **options)
+
+
 def short(count: float) -> str:
     """A count in three digits: 128049152 -> '128 M'."""
     count = float(f"{count:.3g}")  # first, so that 999999 is written as '1 M'
@@ -91,7 +116,12 @@ def count_axis(axis: Axis) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
 
 
+def plain_axis(axis: Axis) -> None:
+    """Write the numbers of a logarithmic axis as they are, not as powers of ten."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+
+
 def readable_on(colour: str) -> str:
     """White on the dark colours, ink on the light ones."""
     red, green, blue = matplotlib.colors.to_rgb(colour)
-    return "white" if 0.3 * red + 0.6 * green + 0.1 * blue < 0.48 else INK
+    return WHITE if 0.3 * red + 0.6 * green + 0.1 * blue < 0.48 else INK

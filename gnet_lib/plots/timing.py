@@ -1,13 +1,26 @@
-"""What the stopwatch says: measured times, and what the machine allows."""
+"""What the stopwatch says: measured times, and what the machine allows.
+
+Measured values differ between runs, so the figures' sentences leave them out.
+"""
 
 from typing import TYPE_CHECKING
 
-import matplotlib.ticker
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
-from gnet_lib.plots.style import COLOURS, INK, PLAIN, finish, new_figure
+from gnet_lib.plots.style import (
+    ABOVE,
+    COLOURS,
+    FACES,
+    INK,
+    LABEL,
+    NOTE,
+    add_legend,
+    finish,
+    new_figure,
+    plain_axis,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -34,44 +47,24 @@ def latency_bars(times: "pandas.DataFrame") -> Figure:
         'Measured time of one forward pass'
     """
     figure, axes = new_figure(3.1)
-    for position, row in enumerate(times.itertuples()):
-        for offset, value, face in ((-0.2, row.naive, "white"), (0.2, row.reduced, PLAIN)):
-            axes.bar(position + offset, value, 0.36, color=face, edgecolor=INK, linewidth=1.1)
-            axes.bar(
-                position + offset,
-                row.pooling,
-                0.36,
-                color=COLOURS["pool"],
-                edgecolor=INK,
-                linewidth=1.1,
-            )
-        axes.text(
-            position,
-            row.naive,
-            f"{row.counted:.1f} → {row.naive / row.reduced:.1f}",
-            ha="center",
-            va="bottom",
-            fontsize=8.5,
-        )
+    outline = {"edgecolor": INK, "linewidth": 1.1}
+    for position, row in enumerate(times.to_dict("records")):
+        for offset, kind in ((-0.2, "naive"), (0.2, "reduced")):
+            axes.bar(position + offset, row[kind], 0.36, color=FACES[kind], **outline)
+            axes.bar(position + offset, row["pooling"], 0.36, color=COLOURS["pool"], **outline)
+        factors = f"{row['counted']:.1f} → {row['naive'] / row['reduced']:.1f}"
+        axes.text(position, row["naive"], factors, **ABOVE, fontsize=LABEL)
     axes.set_xticks(range(len(times)), times.index)
     axes.set_ylabel("milliseconds a forward pass")
-    axes.set_title("factor naive / reduced: counted → measured", loc="right", fontsize=9)
+    axes.set_title("factor naive / reduced: counted → measured", loc="right", fontsize=NOTE)
     axes.margins(y=0.12)
-    axes.legend(
-        handles=[
-            Patch(facecolor="white", edgecolor=INK, label="naive"),
-            Patch(facecolor=PLAIN, edgecolor=INK, label="reduced"),
-            Patch(facecolor=COLOURS["pool"], edgecolor=INK, label="of it, max pooling"),
-        ],
-        frameon=False,
-    )
-    # Measured times differ between runs, so the sentence leaves them out.
+    faces = FACES | {"of it, max pooling": COLOURS["pool"]}
+    entries = [Patch(facecolor=face, edgecolor=INK, label=name) for name, face in faces.items()]
+    add_legend(axes, handles=entries)
     return finish(
         figure,
-        (
-            f"Measured time of one forward pass, naive beside reduced, for {len(times)} modules, "
-            "with the part of the max pooling marked, and the factors counted and measured."
-        ),
+        f"Measured time of one forward pass, naive beside reduced, for {len(times)} modules, "
+        "with the part of the max pooling marked, and the factors counted and measured.",
     )
 
 
@@ -98,43 +91,28 @@ def roofline(machine: "Machine", points: "pandas.DataFrame") -> Figure:
     figure, axes = new_figure(3.4)
     grid = [1.2**step for step in range(30)]
     axes.plot(grid, [machine.limit(value) / 1e9 for value in grid], color=INK)
-    for kind, face in (("naive", "white"), ("reduced", PLAIN)):
+    for kind, face in FACES.items():
         chosen = points[points["kind"] == kind]
-        axes.plot(
-            chosen["intensity"],
-            chosen["whole"] / 1e9,
-            "o",
-            color=INK,
-            markersize=7,
-            markerfacecolor=face,
-            label=kind,
-        )
-        axes.plot(
-            chosen["intensity"],
-            chosen["without pooling"] / 1e9,
-            "D",
-            color=INK,
-            markersize=3.5,
-            markerfacecolor=face,
-            label=f"{kind}, without pooling",
-        )
+        for column, name, marker, size in (
+            ("whole", kind, "o", 7),
+            ("without pooling", f"{kind}, without pooling", "D", 3.5),
+        ):
+            look = {"color": INK, "markersize": size, "markerfacecolor": face}
+            axes.plot(chosen["intensity"], chosen[column] / 1e9, marker, **look, label=name)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.text(1.3, machine.limit(1) / 1e9, "memory is the limit", fontsize=8.5)
-    axes.text(6, machine.operations / 1e9, "computing is the limit", va="bottom", fontsize=8.5)
+    axes.text(1.3, machine.limit(1) / 1e9, "memory is the limit", fontsize=LABEL)
+    axes.text(6, machine.operations / 1e9, "computing is the limit", va="bottom", fontsize=LABEL)
     axes.margins(y=0.12)
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter("")
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        plain_axis(axis)
+        axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("arithmetic intensity, operations a byte")
     axes.set_ylabel("billion operations a second")
-    axes.legend(frameon=False, fontsize=8.5, loc="lower right")
-    # Measured values differ between runs, so the sentence leaves them out.
+    add_legend(axes, fontsize=LABEL, loc="lower right")
     return finish(
         figure,
-        (
-            f"Roofline of this machine with {len(points)} modules, naive and reduced, with and "
-            "without their max pooling, by arithmetic intensity and operations a second."
-        ),
+        f"Roofline of this machine with {len(points)} modules, naive and reduced, with and "
+        "without their max pooling, by arithmetic intensity and operations a second.",
     )

@@ -1,13 +1,28 @@
-"""How runs of a training went."""
+"""How runs of a training went: their curves, their chance and their drift."""
 
-import itertools
-from typing import TYPE_CHECKING
+from itertools import cycle, product
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.ticker
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import MaxNLocator
 
-from gnet_lib.plots.style import INK, PLAIN, SOFT, finish, new_figure, new_panels
+from gnet_lib._check import require_choice
+from gnet_lib.plots.style import (
+    INK,
+    LABEL,
+    NOTE,
+    PLAIN,
+    SMALL,
+    SOFT,
+    WHITE,
+    Look,
+    add_legend,
+    finish,
+    new_figure,
+    new_panels,
+    plain_axis,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -34,28 +49,21 @@ def learning_curves(histories: dict[str, "History"]) -> Figure:
     figure, (left, right) = new_panels(2.9, columns=2, sharey=True)
     for name, history in histories.items():
         frame = history.frame()
-        naive = "naive" in name
-        style = {
-            "color": INK if naive else PLAIN,
-            "marker": "o",
-            "markerfacecolor": "white" if naive else PLAIN,
-            "label": name,
-        }
+        colour, face = (INK, WHITE) if "naive" in name else (PLAIN, PLAIN)
+        look: Look = {"color": colour, "marker": "o", "markerfacecolor": face, "label": name}
         accuracy = 100 * frame["validation_accuracy"]
-        left.plot(frame["epoch"], accuracy, **style)
-        right.plot(frame["seconds"].cumsum(), accuracy, **style)
+        left.plot(frame["epoch"], accuracy, **look)
+        right.plot(frame["seconds"].cumsum(), accuracy, **look)
     left.set_xlabel("epoch")
     left.set_ylabel("accuracy on held-out images, %")
-    left.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set_xlabel("seconds of training")
     right.set_xlim(0)
-    left.legend(frameon=False)
+    add_legend(left)
     return finish(
         figure,
-        (
-            f"Learning curves of {' and '.join(histories)}: accuracy on held-out images "
-            "by epoch on the left, by seconds of training on the right."
-        ),
+        f"Learning curves of {' and '.join(histories)}: accuracy on held-out images "
+        "by epoch on the left, by seconds of training on the right.",
     )
 
 
@@ -86,42 +94,43 @@ def accuracy_curves(
         >>> plots.alt_text(plots.accuracy_curves({"ours": [rows]}, levels={"a linear model": 0.84}))
         'Test accuracy by seconds of training: ours ends with 80.0% at seconds 2.'
     """
-    if across not in ("seconds", "epoch"):
-        raise ValueError(f"across must be 'seconds' or 'epoch', but it is {across!r}")
+    require_choice("across", across, ("seconds", "epoch"))
     empty = [name for name, several in runs.items() if not (several and all(several))]
     if empty:
         raise ValueError(
             f"runs must have at least one row each, but those of {', '.join(empty)} have none"
         )
     figure, axes = new_figure(3.4)
-    for line_style, (name, several) in zip(itertools.cycle(("--", ":", "-.")), runs.items()):
+    for line_style, (name, several) in zip(cycle(("--", ":", "-.")), runs.items(), strict=False):
         colour, line_style = (PLAIN, "-") if name == highlight else (INK, line_style)
-        for rows in several:
-            axes.plot(
-                [row[across] for row in rows],
-                [100 * row["accuracy"] for row in rows],
-                color=colour,
-                linestyle=line_style,
-                linewidth=1.4,
-                label=name,
-            )
-            name = None  # one entry in the legend, however many runs
-    height = 0.0
-    for name, level in sorted(levels.items(), key=lambda item: item[1]):
-        axes.axhline(100 * level, color=SOFT, linewidth=0.7, zorder=0)
-        height = max(100 * level, height + 0.05 * (axes.get_ylim()[1] - axes.get_ylim()[0]))
-        axes.text(1.01, height, name, transform=axes.get_yaxis_transform(), va="center", fontsize=8)
+        look: Look = {"color": colour, "linestyle": line_style, "linewidth": 1.4}
+        labels = [name] + [None] * (len(several) - 1)  # one entry in the legend for all runs
+        for rows, label in zip(several, labels, strict=True):
+            accuracies = [100 * row["accuracy"] for row in rows]
+            axes.plot([row[across] for row in rows], accuracies, **look, label=label)
+    _draw_levels(axes, levels)
     if across == "seconds":
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        plain_axis(axes.xaxis)
     else:
-        axes.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("seconds of training (logarithmic)" if across == "seconds" else "epoch")
     axes.set_ylabel("accuracy on test images, %")
     # Above the axes, where no curve can run through it.
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=len(runs), frameon=False)
+    add_legend(axes, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(runs))
     ends = "; ".join(_ends(name, several, across) for name, several in runs.items())
     return finish(figure, f"Test accuracy by {across} of training: {ends}.")
+
+
+def _draw_levels(axes: Axes, levels: dict[str, float]) -> None:
+    """A thin line a level, with its name on the right; no two names on top of each other."""
+    height = 0.0
+    for name, level in sorted(levels.items(), key=lambda item: item[1]):
+        axes.axhline(100 * level, color=SOFT, linewidth=0.7, zorder=0)
+        bottom, top = axes.get_ylim()
+        height = max(100 * level, height + 0.05 * (top - bottom))
+        across = axes.get_yaxis_transform()
+        axes.text(1.01, height, name, transform=across, va="center", fontsize=SMALL)
 
 
 def _ends(name: str, several: list[list[dict]], across: str) -> str:
@@ -159,26 +168,18 @@ def change_dots(accuracies: "pandas.Series", by_chance: list[float]) -> Figure:
     figure, axes = new_figure(0.9 + 0.24 * len(accuracies))
     axes.axvspan(100 * low, 100 * high, color=SOFT, alpha=0.3, linewidth=0)
     axes.plot(100 * accuracies, range(len(accuracies)), "o", color=PLAIN)
+    beside = {"textcoords": "offset points", "va": "center", "fontsize": SMALL}
     for position, value in enumerate(accuracies):
-        axes.annotate(
-            f"{value:.2%}",
-            (100 * value, position),
-            (6, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-        )
+        axes.annotate(f"{value:.2%}", (100 * value, position), (6, 0), **beside)
     axes.set_yticks(range(len(accuracies)), accuracies.index)
     axes.margins(x=0.12)
     axes.set_xlabel("accuracy on held-out training images, %")
-    axes.set_title("grey: the same settings with other seeds", loc="right", fontsize=9)
-    better, worse = accuracies[accuracies > high], accuracies[accuracies < low]
+    axes.set_title("grey: the same settings with other seeds", loc="right", fontsize=NOTE)
+    better, worse = (accuracies > high).sum(), (accuracies < low).sum()
     return finish(
         figure,
-        (
-            f"Accuracy after {len(accuracies)} single changes. Other seeds alone give {low:.2%} to "
-            f"{high:.2%}; {len(better)} changes are above that, {len(worse)} below, the others within."
-        ),
+        f"Accuracy after {len(accuracies)} single changes. Other seeds alone give {low:.2%} to "
+        f"{high:.2%}; {better} changes are above that, {worse} below, the others within.",
     )
 
 
@@ -187,7 +188,7 @@ def drift_lines(differences: "pandas.DataFrame") -> Figure:
 
     Args:
         differences: one column a run, one row a step (the index is the step's number); each
-            value is the run's distance from the reference as a share of it. The axis is
+            value is the run's distance from the reference as a fraction of it. The axis is
             logarithmic, so a distance of 0 is not drawn.
 
     Returns:
@@ -201,26 +202,23 @@ def drift_lines(differences: "pandas.DataFrame") -> Figure:
         'a second run no difference; a GPU from 1e-04 to 5e-03.'
     """
     figure, axes = new_figure(3.6)
-    looks = itertools.product((PLAIN, INK, SOFT), ("-", ":"))
-    for (colour, line_style), (name, column) in zip(itertools.cycle(looks), differences.items()):
-        axes.plot(
-            column.index, column.where(column > 0), color=colour, linestyle=line_style, label=name
-        )
+    looks = cycle(product((PLAIN, INK, SOFT), ("-", ":")))
+    for (colour, line), (name, column) in zip(looks, differences.items(), strict=False):
+        away = column.where(column > 0)
+        axes.plot(column.index, away, color=colour, linestyle=line, label=name)
     axes.set_yscale("log")
     axes.set_xlabel("step of training")
     axes.set_ylabel("distance from the reference's loss")
-    axes.legend(loc="lower right", frameon=False, fontsize=8.5)
+    add_legend(axes, loc="lower right", fontsize=LABEL)
     parts = "; ".join(f"{name} {_drift(column)}" for name, column in differences.items())
     return finish(
         figure,
-        (
-            f"Distance of the loss from a reference run over {len(differences)} steps, first "
-            f"(where it is not 0) and as the median of the last ten: {parts}."
-        ),
+        f"Distance of the loss from a reference run over {len(differences)} steps, first "
+        f"(where it is not 0) and as the median of the last ten: {parts}.",
     )
 
 
-def _drift(column: "pandas.Series") -> str:
+def _drift(column: Any) -> str:
     away = column[column > 0]
     if away.empty:
         return "no difference"
