@@ -43,5 +43,5 @@ def svg(title: str) -> str:
 
 if __name__ == "__main__":
     for name in ("logo.svg", "favicon.svg"):
-        (STATIC / name).write_text(svg("Four parallel paths that join again"), encoding="utf-8")
+        (STATIC / name).write_text(svg("Four parallel branches that join again"), encoding="utf-8")
         print(f"wrote book/_static/{name}")

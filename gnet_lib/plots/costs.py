@@ -114,8 +114,8 @@ def network_cost_bars() -> Figure:
     for axes, measure in ((left, "multiply_adds"), (right, "parameters")):
         _draw_parts(axes, parts, measure)
     name_rows(left, parts)
-    entries = [Patch(color=colour, label=f"{name} path") for name, colour in COLOURS.items()]
-    entries.append(Patch(color=SOFT, label="no path"))
+    entries = [Patch(color=colour, label=f"{name} branch") for name, colour in COLOURS.items()]
+    entries.append(Patch(color=SOFT, label="no branch"))
     add_legend(right, handles=entries, loc="upper right", fontsize=SMALL)
     rows = {row: cost.total(costs) for row, costs in parts.items()}
     whole = cost.total(rows)
