@@ -124,7 +124,7 @@ def test_social_card_is_as_the_code_draws_it():
 @pytest.mark.parametrize("name", ["logo.svg", "favicon.svg"])
 def test_logo_is_as_the_code_draws_it(name):
     assert (draw_logo.STATIC / name).read_text(encoding="utf-8") == draw_logo.svg(
-        "Four parallel paths that join again"
+        "Four parallel branches that join again"
     )
 
 
