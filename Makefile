@@ -25,8 +25,8 @@ COLAB_PYTHON = $(shell \
 # The same in every run: hashing of strings, figures drawn without a screen.
 export PYTHONHASHSEED := 0
 .DEFAULT_GOAL := help
-.PHONY: help setup book test check colab links data browser refresh results lock serve repository
-.PHONY: handout clean
+.PHONY: help setup book test check colab links mutants data browser refresh results lock serve
+.PHONY: repository handout clean
 
 help:  ## list the commands
 	@echo "GoogLeNet, from the Inside"
@@ -82,6 +82,9 @@ $(COLAB)/.ready: requirements-colab.txt
 	@rm -f $@
 	@"$(COLAB_PYTHON)" tools/set_up.py $(COLAB) -r requirements-colab.txt
 	@touch $@
+
+mutants: $(READY) $(VENV)/.ready-mutants data  ## change the library in small places and see whether a test notices (COUNT, SEED, for an hour)
+	$(BIN)/python tools/mutants.py $(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) --workers $(WORKERS)
 
 links: $(BOOK_READY)  ## ask every address that the book links to whether it is still there
 	$(BIN)/jupyter-book build . --builder linkcheck --keep-going --quiet
