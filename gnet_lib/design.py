@@ -141,8 +141,8 @@ class Design:
     """
 
     name: str
-    branches: Mapping[str, tuple[BranchLayer, ...]]
-    concat_order: tuple[str, ...] = field(default=())
+    branches: Mapping[str, tuple[BranchLayer, ...]] = field(hash=False)  # a dict has no hash
+    concat_order: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:

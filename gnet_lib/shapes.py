@@ -14,7 +14,6 @@ from gnet_lib.paper import (
     require_rows,
 )
 
-
 SomeRow = TypeVar("SomeRow", bound=Row, covariant=True)
 
 
