@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from gnet_lib.googlenet import MiniGoogLeNet
+
 
 def refuses(
     call: Callable[..., object], argument: str, value: object, allowed: str = "", **sound: Any
@@ -67,3 +69,23 @@ def randomise_normalisation(model: nn.Module) -> None:
                 tensor.uniform_(0.5, 2)
             for tensor in (layer.running_mean, layer.bias.data):
                 tensor.uniform_(-1, 1)
+
+
+def frozen_in_part() -> Any:
+    """A network in training, of which one module is in evaluation and keeps its weights."""
+    model: Any = MiniGoogLeNet(dropout=0.5).train()
+    model.body["3a"].eval().requires_grad_(False)
+    return model
+
+
+def snapshot(model: nn.Module) -> dict[str, Any]:
+    """What measuring must leave alone, of the model and of the random numbers."""
+    return {
+        "modes": {name: module.training for name, module in model.named_modules()},
+        "weights": {name: tensor.numpy().tobytes() for name, tensor in model.state_dict().items()},
+        "trained": [parameter.requires_grad for parameter in model.parameters()],
+        "hooks": [
+            len(each._forward_hooks) + len(each._forward_pre_hooks) for each in model.modules()
+        ],
+        "random numbers": torch.get_rng_state().numpy().tobytes(),
+    }
