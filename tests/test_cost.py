@@ -4,6 +4,7 @@ Truth from outside: hand formulas, torchinfo, and torch's own FLOP counter, whic
 a multiply-add as two operations. Designs of our own: ``test_design.py``.
 """
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,9 @@ def test_costs_add_up():
     whole = Cost(1, 2, 3, 4) + Cost(10, 20, 30, 40)
     assert whole == Cost(11, 22, 33, 44)
     assert whole.parameters == 33
-    assert total({}) == Cost()
+    assert total({}) == Cost() == Cost(0, 0, 0, 0)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        whole.__setattr__("weights", 0)
 
 
 # --- formula, torchinfo and torch --------------------------------------------------------

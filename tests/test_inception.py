@@ -342,6 +342,7 @@ def test_a_convolution_computes_what_torch_computes(kernel_size, padding, stride
     maps = F.conv2d(x, unit.conv.weight, unit.conv.bias, stride, padding)
     torch.testing.assert_close(unit(x), F.relu(maps))
     assert maps.shape[2:] == (-(-9 // stride), -(-12 // stride))
+    assert unit.relu.inplace  # takes no memory of its own
     linear: Any = conv_norm_act(2, 4, kernel_size, stride, relu=False)
     linear.load_state_dict(unit.state_dict())
     torch.testing.assert_close(linear(x), maps)

@@ -166,15 +166,20 @@ def test_heads_name_a_size_that_all_rows_survive():
     require_heads(rows, needed)
 
 
-def test_the_larger_of_the_two_heads_decides():
-    """A pooling between 4a and 4d asks for twice the pixels."""
-    place = WORKING_NAMES.index("4b")
-    rows = (*TABLE_1[:place], MaxPool("more"), *TABLE_1[place:])
-    needed = smallest_image_size(rows, upto="4d", at_least=5)
+def with_a_pooling_in_front_of(name: str) -> tuple[Row, ...]:
+    place = WORKING_NAMES.index(name)
+    return (*TABLE_1[:place], MaxPool("more"), *TABLE_1[place:])
+
+
+def test_a_pooling_counts_for_the_heads_behind_it_only():
+    """Between 4a and 4d it asks for twice the pixels, right behind 4d for none."""
+    needed = smallest_image_size(with_a_pooling_in_front_of("4b"), upto="4d", at_least=5)
     assert needed > 2 * 70
-    require_heads(rows, needed)
-    with pytest.raises(ValueError, match=f"at least {needed}, or aux=False$"):
-        require_heads(rows, needed - 1)
+    for name, smallest in (("4b", needed), ("4e", 79)):
+        rows = with_a_pooling_in_front_of(name)
+        require_heads(rows, smallest)
+        with pytest.raises(ValueError, match=f"at least {smallest}, or aux=False$"):
+            require_heads(rows, smallest - 1)
 
 
 # --- refusals ----------------------------------------------------------------------------

@@ -298,8 +298,9 @@ def test_the_papers_network_is_refused():
 def test_a_network_that_rescales_its_input_is_announced():
     theirs = torchvision_googlenet(aux=False)
     theirs.transform_input = True
-    with pytest.warns(UserWarning, match="transform_input=True: it rescales the images"):
+    with pytest.warns(UserWarning, match="^theirs has transform_input=True") as warned:
         ours = ours_with_weights_of(theirs, aux=False)
+    assert warned[0].filename == __file__  # it points to the caller
     images = some_images(size=96)
     assert (in_evaluation(ours, images) - in_evaluation(theirs, images)).abs().max() > 1e-3
     rescaled = theirs._transform_input(images)
