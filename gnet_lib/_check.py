@@ -58,7 +58,8 @@ def require_number(
     allowed = " and ".join(
         f"{words} {bound:g}" for words, bound in bounds.items() if bound is not None
     )
-    raise ValueError(f"{name} must be a finite number {allowed}, but it is {shown(value)}")
+    wanted = f"a finite number {allowed}".strip()
+    raise ValueError(f"{name} must be {wanted}, but it is {shown(value)}")
 
 
 def require_bool(name: str, value: Any) -> bool:

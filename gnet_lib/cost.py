@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from gnet_lib._check import require_bool, require_whole_number
+from gnet_lib._check import require_bool, require_instance, require_whole_number
 from gnet_lib.design import NAIVE, REDUCED, Conv, Design, kernel_pair
 from gnet_lib.paper import (
     AUX_AFTER,
@@ -462,7 +462,7 @@ def torchinfo_cost(model: nn.Module, input_size: tuple[int, ...]) -> Cost:
     """
     columns = ["weights", "biases", "multiply_adds", "bias_additions"]
     sums = torchinfo_layers(model, input_size)[columns].sum()
-    return Cost(*(int(sums[column]) for column in columns))
+    return Cost(*(int(number) for number in sums.tolist()))
 
 
 # --- tables ------------------------------------------------------------------------------
@@ -517,13 +517,14 @@ def compare_branches(
         and multiply-adds (of weights, one image) of each design.
 
     Raises:
-        ValueError: for a bad argument.
+        ValueError: for a bad argument, or two designs of one name.
 
     Example:
         >>> from gnet_lib import WIDTHS
         >>> int(compare_branches(192, WIDTHS["3a"], 28).loc["module", "reduced multiply-adds"])
         128049152
     """
+    _require_designs(designs)
     costs = {design.name: inception_cost(in_channels, widths, size, design) for design in designs}
     return _side_by_side(costs, index="branch", last="module")
 
@@ -548,13 +549,14 @@ def compare_modules(
         One row a module and one for all; the columns are those of ``compare_branches``.
 
     Raises:
-        ValueError: as ``layer_shapes`` does.
+        ValueError: as ``layer_shapes`` does, or for two designs of one name.
 
     Example:
         >>> every = compare_modules().loc["all"]
         >>> int(every["naive parameters"]), int(every["reduced parameters"])
         (23723664, 5849136)
     """
+    _require_designs(designs)
     layers = inception_shapes(rows, image_size)
     costs = {
         design.name: {layer.row.name: row_cost(layer, design) for layer in layers}
@@ -563,14 +565,26 @@ def compare_modules(
     return _side_by_side(costs, index="module", last="all")
 
 
+def _require_designs(designs: tuple[Design, ...]) -> None:
+    """Raise a ``ValueError`` unless these are designs that a table can tell apart."""
+    require_instance("designs", designs, tuple, "a tuple of designs, for instance (NAIVE, REDUCED)")
+    names = [require_design(design).name for design in designs]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(
+            f"designs must hold at least one design, each of a name of its own, but it is {names}"
+        )
+
+
 def _side_by_side(costs: dict[str, dict[str, Cost]], index: str, last: str) -> "pandas.DataFrame":
     """Columns for each design, a row for each name, and the sums in a last row."""
     import pandas
 
+    names = dict.fromkeys(name for parts in costs.values() for name in parts)
     columns = {}
     for counted in ("parameters", "multiply-adds"):
         for design, parts in costs.items():
-            whole = {**parts, last: total(parts)}
+            # A branch that only another design has costs nothing here.
+            whole = {name: parts.get(name, Cost()) for name in names} | {last: total(parts)}
             columns[f"{design} {counted}"] = {
                 name: getattr(cost, counted.replace("-", "_")) for name, cost in whole.items()
             }

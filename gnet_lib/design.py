@@ -141,20 +141,17 @@ class Design:
     """
 
     name: str
-    branches: Mapping[str, tuple[BranchLayer, ...]]
-    concat_order: tuple[str, ...] = field(default=())
+    branches: Mapping[str, tuple[BranchLayer, ...]] = field(hash=False)  # a dict has no hash
+    concat_order: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
             raise ValueError(f"name must be a text that is not empty, but it is {self.name!r}")
         require_branches(self.branches)
-        if not self.concat_order:
-            object.__setattr__(self, "concat_order", tuple(self.branches))
-        if sorted(self.concat_order) != sorted(self.branches):
-            raise ValueError(
-                f"concat_order must name each of {', '.join(self.branches)} once, but it is "
-                f"{self.concat_order!r}"
-            )
+        require_order(self.concat_order or tuple(self.branches), self.branches)
+        # Copies, so that a dict or list that changes later changes no design.
+        object.__setattr__(self, "branches", dict(self.branches))
+        object.__setattr__(self, "concat_order", tuple(self.concat_order or self.branches))
 
     def variant(self, name: str, branches: Mapping[str, tuple[BranchLayer, ...]]) -> "Design":
         """This design with some branches replaced or added.
@@ -286,16 +283,20 @@ def receptive_field(layers: tuple[BranchLayer, ...]) -> tuple[int, int]:
 
 
 def kernel_pair(kernel_size: int | tuple[int, int]) -> tuple[int, int]:
-    """Height and width of a kernel, which may be given as one number."""
-    return kernel_size if isinstance(kernel_size, tuple) else (kernel_size, kernel_size)
+    """Height and width of a kernel, which may be given as one number.
+
+    Raises:
+        ValueError: for a tuple of more or fewer than two.
+    """
+    sides = kernel_size if isinstance(kernel_size, tuple) else (kernel_size, kernel_size)
+    if len(sides) != 2:
+        raise ValueError(f"kernel_size must be one side or two, but it is {kernel_size!r}")
+    return sides
 
 
 def require_odd_kernel(kernel_size: int | tuple[int, int]) -> None:
     """Raise a ``ValueError`` unless this is an odd side, or a pair of odd sides."""
-    sides = kernel_pair(kernel_size)
-    if len(sides) != 2:
-        raise ValueError(f"kernel_size must be one side or two, but it is {kernel_size!r}")
-    for side in sides:
+    for side in kernel_pair(kernel_size):
         require_odd("kernel_size", side)
 
 
@@ -322,6 +323,17 @@ def require_branches(branches: Mapping[str, tuple[BranchLayer, ...]]) -> None:
             raise ValueError(
                 f"branches must name the layers of {branch!r} differently, but they are {names}"
             )
+
+
+def require_order(order: tuple[str, ...], branches: Mapping[str, tuple[BranchLayer, ...]]) -> None:
+    """Raise a ``ValueError`` unless ``order`` names each branch once."""
+    named_once = isinstance(order, (tuple, list)) and all(
+        order.count(name) == 1 for name in branches
+    )
+    if not named_once or len(order) != len(branches):
+        raise ValueError(
+            f"concat_order must name each of {', '.join(branches)} once, but it is {order!r}"
+        )
 
 
 # --- the designs -------------------------------------------------------------------------

@@ -167,9 +167,12 @@ class MaxPool:
             Pixels a side; below 1 where nothing of the map is left.
         """
         span = size + 2 * self.padding - self.kernel_size
-        if self.ceil_mode:
-            return -(-span // self.stride) + 1
-        return span // self.stride + 1
+        if not self.ceil_mode:
+            return span // self.stride + 1
+        windows = -(-span // self.stride) + 1
+        # PyTorch leaves out a last window that would begin beyond the map.
+        begins_beyond = (windows - 1) * self.stride >= size + self.padding
+        return windows - 1 if begins_beyond else windows
 
 
 @dataclass(frozen=True)
@@ -210,7 +213,7 @@ class InceptionRow:
 
 Row = Convolution | MaxPool | InceptionRow
 
-TAKEN_NAMES = ("linear", "all", "norm_pool1", "norm_conv2")
+TAKEN_NAMES = ("linear", "all", "norm_pool1", "norm_conv2", "aux 4a", "aux 4d")
 """Names that tables of costs and networks give to what stands beside the rows."""
 
 

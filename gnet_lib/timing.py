@@ -164,10 +164,16 @@ def conv_bytes(
     Returns:
         Bytes for one image, in float32.
 
+    Raises:
+        ValueError: if an argument is not a whole number of at least 1.
+
     Example:
         >>> conv_bytes(192, 64, kernel_size=1, size=28)
         852224
     """
+    in_channels = require_whole_number("in_channels", in_channels)
+    out_channels = require_whole_number("out_channels", out_channels)
+    size = require_whole_number("size", size)
     maps = (in_channels + out_channels) * size**2
     return BYTES * (maps + conv_cost(in_channels, out_channels, kernel_size, size).parameters)
 
@@ -194,6 +200,8 @@ def module_bytes(
         >>> module_bytes(192, WIDTHS["3a"], size=28)
         7378368
     """
+    in_channels = require_whole_number("in_channels", in_channels)
+    size = require_whole_number("size", size)
     convolutions = [
         conv_bytes(*convolution, size)
         for branch in branch_convolutions(in_channels, widths, design).values()
@@ -259,8 +267,9 @@ def peak_activation_bytes(
         >>> peak_activation_bytes(192, WIDTHS["3a"], size=28) // 28**2 // 4  # in channels
         704
     """
+    in_channels = require_whole_number("in_channels", in_channels)
     size = require_whole_number("size", size)
-    branch_convolutions(in_channels, widths, design)  # checks the arguments
+    branch_convolutions(in_channels, widths, design)  # checks the other two
     layers = design.sized_layers(in_channels, widths)
     finished, peak = 0, 0
     for branch in design.concat_order:

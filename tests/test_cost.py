@@ -1,62 +1,50 @@
 """Tests of gnet_lib.cost.
 
 Truth from outside: hand formulas, torchinfo, and torch's own FLOP counter, which takes
-a multiply-add as two operations.
+a multiply-add as two operations. Designs of our own: ``test_design.py``.
 """
 
-import re
+import dataclasses
+from typing import Any
 
 import numpy as np
 import pandas
 import pytest
 import torch
-from test_paper import MODULES, PRINTED_ROWS
+from printed_table import MODULES, PRINTED_ROWS, WORKING_NAMES
+from probes import (
+    frozen_in_part,
+    multiply_adds_of_torch,
+    on_meta,
+    refuses,
+    snapshot,
+    weights_of,
+)
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
-from gnet_lib import (
-    WIDTHS,
+from gnet_lib.cost import (
     Cost,
-    GoogLeNet,
-    Inception,
-    InceptionWidths,
-    MiniGoogLeNet,
-    NaiveInception,
+    branch_convolutions,
     compare_branches,
     compare_modules,
     compare_with_table_1,
     conv_cost,
-    cost,
     format_table,
     inception_cost,
-    latency_ms,
     linear_cost,
     network_cost,
+    row_cost,
     stacked_naive_costs,
     torchinfo_cost,
     torchinfo_layers,
+    total,
 )
-from gnet_lib.cost import total
-from gnet_lib.googlenet import MINI_ROWS, AuxiliaryHead
-from gnet_lib.paper import NOTES_ROWS
-
-
-def on_meta(build):
-    """A network without memory: counting looks at shapes only."""
-    with torch.device("meta"):
-        return build()
-
-
-def multiply_adds_of_torch(model: nn.Module, input_size: tuple[int, ...]) -> float:
-    with torch.device("meta"), FlopCounterMode(display=False) as counter:
-        model.eval()(torch.zeros(input_size))
-    return counter.get_total_flops() / 2
-
-
-def weights_of(model: nn.Module) -> int:
-    layers = [layer for layer in model.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
-    return sum(layer.weight.numel() for layer in layers)
-
+from gnet_lib.design import NAIVE, REDUCED, TORCHVISION, Conv
+from gnet_lib.googlenet import MINI_ROWS, AuxiliaryHead, GoogLeNet, MiniGoogLeNet
+from gnet_lib.inception import Inception, NaiveInception
+from gnet_lib.paper import WIDTHS, Convolution, InceptionRow, InceptionWidths, MaxPool
+from gnet_lib.shapes import inception_shapes
+from gnet_lib.variants import NOTES_ROWS, notes_variant
 
 # --- by hand -----------------------------------------------------------------------------
 
@@ -87,18 +75,19 @@ def test_a_linear_layer_by_hand():
 def test_module_3a_by_hand():
     pixels = 28 * 28
     reduced = inception_cost(192, WIDTHS["3a"], 28)
-    assert {name: path.multiply_adds for name, path in reduced.items()} == {
+    assert {name: branch.multiply_adds for name, branch in reduced.items()} == {
         "1x1": pixels * 192 * 64,
         "3x3": pixels * (192 * 96 + 9 * 96 * 128),
         "5x5": pixels * (192 * 16 + 25 * 16 * 32),
         "pool": pixels * 192 * 32,
     }
-    assert {name: path.biases for name, path in reduced.items()} == {
+    assert {name: branch.biases for name, branch in reduced.items()} == {
         "1x1": 64, "3x3": 96 + 128, "5x5": 16 + 32, "pool": 32,
     }  # fmt: skip
     naive = inception_cost(192, WIDTHS["3a"], 28, design=NAIVE)
-    assert {name: path.multiply_adds for name, path in naive.items()} == {
-        "1x1": pixels * 192 * 64, "3x3": pixels * 9 * 192 * 128, "5x5": pixels * 25 * 192 * 32, "pool": 0,
+    assert {name: branch.multiply_adds for name, branch in naive.items()} == {
+        "1x1": pixels * 192 * 64, "3x3": pixels * 9 * 192 * 128, "5x5": pixels * 25 * 192 * 32,
+        "pool": 0,
     }  # fmt: skip
     assert (total(reduced).multiply_adds, total(naive).multiply_adds) == (128_049_152, 303_464_448)
     assert (total(reduced).parameters, total(naive).parameters) == (163_696, 387_296)
@@ -108,24 +97,26 @@ def test_costs_add_up():
     whole = Cost(1, 2, 3, 4) + Cost(10, 20, 30, 40)
     assert whole == Cost(11, 22, 33, 44)
     assert whole.parameters == 33
-    assert total({}) == Cost()
+    assert total({}) == Cost() == Cost(0, 0, 0, 0)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        whole.__setattr__("weights", 0)
 
 
 # --- formula, torchinfo and torch --------------------------------------------------------
 
 
-@pytest.mark.parametrize("naive", [False, True], ids=["reduced", "naive"])
+@pytest.mark.parametrize("kind", [Inception, NaiveInception])
 @pytest.mark.parametrize("printed", MODULES, ids=lambda module: module.name)
-def test_every_module_three_ways(printed, naive):
+def test_every_module_three_ways(printed, kind):
     name, in_channels, size, widths, _ = printed
-    module = on_meta(lambda: (NaiveInception if naive else Inception)(in_channels, widths))
-    by_formula = inception_cost(in_channels, widths, size, naive)
+    module = on_meta(lambda: kind(in_channels, widths))
+    by_formula = inception_cost(in_channels, widths, size, kind.design)
     input_size = (1, in_channels, size, size)
     assert total(by_formula) == torchinfo_cost(module, input_size)
     assert total(by_formula).multiply_adds == multiply_adds_of_torch(module, input_size)
     assert total(by_formula).parameters == sum(p.numel() for p in module.parameters())
-    for path, branch in module.branches.items():
-        assert by_formula[path] == torchinfo_cost(branch, input_size), path
+    for name, branch in module.branches.items():
+        assert by_formula[name] == torchinfo_cost(branch, input_size), name
 
 
 NETWORKS = {
@@ -149,15 +140,12 @@ def test_every_network_three_ways(name):
 @pytest.mark.parametrize("module", [Inception, NaiveInception])
 def test_mini_three_ways(module):
     """Its convolutions have no bias, so weights and multiply-adds are what agrees."""
-    model = MiniGoogLeNet(module=module)
-    by_formula = total(
-        network_cost(
-            MINI_ROWS, in_channels=1, num_classes=10, image_size=28, naive=module is NaiveInception
-        )
-    )
+    model = on_meta(lambda: MiniGoogLeNet(module=module))
+    options: Any = {"in_channels": 1, "num_classes": 10, "image_size": 28}
+    by_formula = total(network_cost(MINI_ROWS, design=module.design, **options))
     by_torchinfo = torchinfo_cost(model, (1, 1, 28, 28))
     assert by_formula.multiply_adds == by_torchinfo.multiply_adds
-    assert by_formula.multiply_adds == multiply_adds_of_torch(model.to("meta"), (1, 1, 28, 28))
+    assert by_formula.multiply_adds == multiply_adds_of_torch(model, (1, 1, 28, 28))
     assert by_formula.weights == by_torchinfo.weights == weights_of(model)
     assert (by_torchinfo.biases, by_torchinfo.bias_additions) == (10, 10)
 
@@ -170,11 +158,36 @@ def test_the_whole_network_by_number():
 
 def test_rows_of_the_network_by_hand():
     rows = network_cost()
-    assert list(rows) == [*list(PRINTED_ROWS)[:15], "linear"]
+    assert list(rows) == [*WORKING_NAMES, "linear"]
     assert rows["conv1"].multiply_adds == 112 * 112 * 64 * 3 * 49
     assert rows["conv2"].multiply_adds == 56 * 56 * (64 * 64 + 64 * 192 * 9)
     assert rows["pool1"] == Cost()
+    assert rows["linear"] == linear_cost(1024, 1000)
     assert network_cost(NOTES_ROWS)["conv2"].multiply_adds == 56 * 56 * 64 * 192 * 9
+    assert row_cost(inception_shapes()[0]) == rows["3a"]  # unless told otherwise, a reduced one
+
+
+def test_a_kernel_that_is_no_square_by_hand():
+    """A map of 6x6 pixels, and a kernel of one by seven: no padding is counted apart."""
+    assert conv_cost(2, 3, (1, 7), 6) == Cost(2 * 3 * 7, 3, 36 * 2 * 3 * 7, 36 * 3)
+    assert conv_cost(2, 3, (2, 4), 6).weights == 2 * 3 * 2 * 4
+
+
+def test_a_convolution_with_a_reduction_and_a_stride_by_hand():
+    """The 1x1 in front sees the map of 8x8 that comes in, the 3x3 writes one of 4x4."""
+    rows = (Convolution("c", kernel_size=3, stride=2, out_channels=5, reduce=7),)
+    cost = network_cost(rows, in_channels=2, image_size=8)["c"]
+    assert cost == conv_cost(2, 7, 1, 8) + conv_cost(7, 5, 3, 4)
+
+
+def test_no_module_disappears():
+    """Rows of different names are all there, in the network and in its cost."""
+    row = InceptionRow("x", InceptionWidths(8, 8, 8, 8, 8, 8))
+    rows = (Convolution("c", 3, 1, 16), MaxPool("p"), row, InceptionRow("y", row.widths))
+    model = GoogLeNet(1, 10, rows=rows, aux=False, norm="none", image_size=28)
+    costs = network_cost(rows, in_channels=1, num_classes=10, image_size=28)
+    assert [*model.body, "linear"] == list(costs)
+    assert sum(each.numel() for each in model.parameters()) == total(costs).parameters
 
 
 def test_heads_cost_what_the_heads_have():
@@ -268,8 +281,8 @@ class ConvolutionWithAChild(nn.Conv2d):
         super().__init__(4, 6, 3)
         self.activation = nn.ReLU()
 
-    def forward(self, x):
-        return self.activation(super().forward(x))
+    def forward(self, input):
+        return self.activation(super().forward(input))
 
 
 def test_a_convolution_with_a_layer_inside_is_counted():
@@ -302,8 +315,8 @@ def test_a_layer_that_cannot_be_counted_is_named(layer):
 
 def test_normalisations_and_activations_are_free():
     model = nn.Sequential(
-        nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.GroupNorm(2, 4), nn.InstanceNorm2d(4, affine=True),
-        nn.LayerNorm([4, 5, 5]), nn.RMSNorm(5), nn.PReLU(4),
+        nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.GroupNorm(2, 4), nn.PReLU(4), nn.RMSNorm(5),
+        nn.InstanceNorm2d(4, affine=True), nn.LayerNorm([4, 5, 5]),
     )  # fmt: skip
     assert torchinfo_cost(model, (1, 3, 5, 5)) == conv_cost(3, 4, 1, 5)
 
@@ -311,7 +324,7 @@ def test_normalisations_and_activations_are_free():
 # --- tables ------------------------------------------------------------------------------
 
 
-def test_chained_naive_modules():
+def test_stacked_naive_modules():
     frame = stacked_naive_costs()
     channels, weights, biases, work = 192, 0, 0, 0
     for name, _, size, w, _ in MODULES:
@@ -334,18 +347,16 @@ def test_chained_naive_modules():
     assert frame["size"].tolist() == ["28x28"] * 2 + ["14x14"] * 5 + ["7x7"] * 2 + [""]
     assert frame.loc["all"].tolist() == ["", 192, channels, weights + biases, work]
     assert frame.loc["all"].tolist() == ["", 192, 4944, 92_456_592, 12_085_441_536]
-    assert format_table(frame).loc["3a"].tolist() == [
-        "28x28",
-        "192",
-        "416",
-        "387,296",
-        "303,464,448",
-    ]
+    assert frame.index.name == "module"
 
 
 def test_compare_branches():
     frame = compare_branches(192, WIDTHS["3a"], 28)
     assert list(frame.index) == ["1x1", "3x3", "5x5", "pool", "module"]
+    assert frame.index.name == "branch"
+    assert list(frame.columns) == [
+        "naive parameters", "reduced parameters", "naive multiply-adds", "reduced multiply-adds",
+    ]  # fmt: skip
     assert frame.loc["module"].tolist() == [387_296, 163_696, 303_464_448, 128_049_152]
     assert (frame.loc["module"] == frame.drop(index="module").sum()).all()
     assert frame.loc["5x5"].tolist() == [
@@ -354,9 +365,32 @@ def test_compare_branches():
     ]  # fmt: skip
 
 
+WITH_7X7 = REDUCED.variant("with 7x7", {"7x7": (Conv(7, "c5x5"),)})
+
+
+@pytest.mark.parametrize("designs", [(NAIVE, WITH_7X7), (WITH_7X7, NAIVE)], ids=["last", "first"])
+def test_a_branch_that_only_one_design_has(designs):
+    frame = compare_branches(192, WIDTHS["3a"], 28, designs)
+    assert list(frame.index) == ["1x1", "3x3", "5x5", "pool", "7x7", "module"]
+    assert frame.loc["7x7"].to_dict() == {
+        "naive parameters": 0, "naive multiply-adds": 0,
+        "with 7x7 parameters": 49 * 192 * 32 + 32, "with 7x7 multiply-adds": 784 * 49 * 192 * 32,
+    }  # fmt: skip
+    assert (frame.loc["module"] == frame.drop(index="module").sum()).all()
+    assert set(frame.dtypes) == {np.dtype("int64")}
+
+
+def test_compare_modules_of_other_designs_rows_and_sizes():
+    frame = compare_modules(MINI_ROWS, 28, (TORCHVISION,))
+    assert list(frame.columns) == ["torchvision parameters", "torchvision multiply-adds"]
+    of_3a = inception_cost(32, InceptionWidths(16, 16, 32, 8, 16, 16), 14, TORCHVISION)
+    assert frame.loc["3a"].tolist() == [total(of_3a).parameters, total(of_3a).multiply_adds]
+
+
 def test_compare_modules_gives_both_the_same_input():
     frame = compare_modules()
     assert list(frame.index) == [*(module.name for module in MODULES), "all"]
+    assert frame.index.name == "module"
     for name, in_channels, size, w, _ in MODULES:
         naive = in_channels * (w.c1x1 + 9 * w.c3x3 + 25 * w.c5x5)
         reduced = (
@@ -373,25 +407,24 @@ def test_compare_modules_gives_both_the_same_input():
 
 def test_table_1_stands_beside_the_printed_one():
     frame = compare_with_table_1()
+    assert frame.index.name == "row"
     printed = {name: row for name, row in PRINTED_ROWS.items() if row["params_printed"]}
     assert list(frame.index) == list(printed)
     assert frame["printed parameters"].tolist() == [
         row["params_printed"] for row in printed.values()
     ]
     assert frame["printed operations"].tolist() == [row["ops_printed"] for row in printed.values()]
-    assert frame["computed weights"].sum() == total(network_cost()).weights
+    assert sum(frame["computed weights"]) == total(network_cost()).weights
     assert frame.loc["3a", "computed weights"] == 163_696 - (64 + 96 + 128 + 16 + 32 + 32)
     assert frame.loc["3a", "computed multiply-adds"] == 128_049_152
 
 
-def test_readable():
-    frame = pandas.DataFrame({
-        "count": [1_234_567, 0], "share": [0.40123, 12345.6], "text": ["a", "b"],
-    })  # fmt: skip
-    assert format_table(frame).values.tolist() == [
-        ["1,234,567", "0.401", "a"],
-        ["0", "12,346", "b"],
-    ]
+def test_a_table_as_text():
+    frame = pandas.DataFrame(
+        {"count": [1_234_567, 0], "fraction": [0.40123, 12345.6], "flag": [True, False]}
+    )
+    text = [["1,234,567", "0.401", "True"], ["0", "12,346", "False"]]
+    assert format_table(frame).values.tolist() == text
     assert frame.loc[0, "count"] == 1_234_567  # the table itself is left alone
 
 
@@ -399,66 +432,25 @@ def test_readable():
     (True, "True"), (np.bool_(False), "False"), (None, "None"),
     (999, "999"), (1000, "1,000"), (np.int64(-1000), "-1,000"),
     (0.0, "0"), (0.99951, "1"), (99.95, "100"), (9.996, "10"), (999.4, "999"), (999.5, "1,000"),
-    (999.7, "1,000"), (-999.7, "-1,000"), (1000.4, "1,000"), (1234.5678, "1,235"), (999_999.7, "1,000,000"),
-    (np.float64(999.7), "1,000"), (float("nan"), "nan"), (float("inf"), "inf"),
+    (999.7, "1,000"), (-999.7, "-1,000"), (1000.4, "1,000"), (1234.5678, "1,235"),
+    (999_999.7, "1,000,000"), (np.float64(999.7), "1,000"), (float("nan"), "nan"),
+    (float("inf"), "inf"),
 ])  # fmt: skip
-def test_readable_values(value, expected):
+def test_values_as_text(value, expected):
     frame = pandas.DataFrame({"value": pandas.Series([value], dtype=object)})
     assert format_table(frame)["value"].tolist() == [expected]
-
-
-def test_readable_columns_of_truths():
-    assert format_table(pandas.DataFrame({"flag": [True, False]}))["flag"].tolist() == [
-        "True",
-        "False",
-    ]
 
 
 # --- torchinfo leaves no trace -----------------------------------------------------------
 
 
-def modes(model: nn.Module) -> dict[str, bool]:
-    return {name: module.training for name, module in model.named_modules()}
-
-
-def frozen_in_part() -> nn.Module:
-    model = MiniGoogLeNet(dropout=0.5).train()
-    model.body["3a"].eval()
-    for parameter in model.body["3a"].parameters():
-        parameter.requires_grad_(False)
-    return model
-
-
-WATCHED = {"training": lambda: MiniGoogLeNet().train(), "frozen in part": frozen_in_part}
-USES = {
-    "torchinfo_layers": lambda model: torchinfo_layers(model, (2, 1, 28, 28)),
-    "torchinfo_cost": lambda model: torchinfo_cost(model, (2, 1, 28, 28)),
-    "latency_ms": lambda model: latency_ms(model, torch.zeros(2, 1, 28, 28), repeats=2),
-}
-
-
-@pytest.mark.parametrize("use", USES)
-@pytest.mark.parametrize("name", WATCHED)
-def test_measuring_leaves_the_model_and_the_random_numbers_alone(name, use):
-    model = WATCHED[name]()
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-    modes_before, random_before = modes(model), torch.get_rng_state()
-    trained_before = [parameter.requires_grad for parameter in model.parameters()]
-    hooks_before = [
-        len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules()
-    ]
-    USES[use](model)
-    assert torch.equal(torch.get_rng_state(), random_before)
-    assert modes(model) == modes_before
-    assert (True in modes_before.values()) and (False in modes_before.values()) == (
-        name == "frozen in part"
-    )
-    assert [parameter.requires_grad for parameter in model.parameters()] == trained_before
-    assert [
-        len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()
-    ] == hooks_before
-    for key, value in model.state_dict().items():
-        assert torch.equal(value, before[key]), key
+@pytest.mark.parametrize("use", [torchinfo_layers, torchinfo_cost])
+def test_torchinfo_leaves_the_model_and_the_random_numbers_alone(use):
+    model = frozen_in_part()
+    before = snapshot(model)
+    assert set(before["modes"].values()) == {True, False}
+    use(model, (2, 1, 28, 28))
+    assert snapshot(model) == before
 
 
 def test_torchinfo_stays_on_the_models_device():
@@ -494,137 +486,109 @@ def test_layers_are_named_as_in_the_model():
     assert by_name.loc["body.conv1.conv", "multiply_adds"] == 28 * 28 * 9 * 32
     assert by_name.loc["body.3a.branches.5x5.conv.conv", "multiply_adds"] == 14 * 14 * 25 * 8 * 16
     assert by_name.loc["fc", "torchinfo"] == 288 * 10 + 10
-    assert by_name.loc["body.conv1.norm", ["weights", "biases", "multiply_adds"]].tolist() == [
-        0,
-        0,
-        0,
-    ]
-
-
-# --- the stopwatch -----------------------------------------------------------------------
-
-
-class Clock(nn.Module):
-    """A network whose passes take the seconds that it is given, on a clock of its own."""
-
-    def __init__(self, seconds: list[float]) -> None:
-        super().__init__()
-        self.seconds, self.now, self.seen = iter(seconds), 0.0, []
-
-    def forward(self, x):
-        self.now += next(self.seconds)
-        self.seen.append((self.training, torch.get_num_threads(), torch.is_grad_enabled()))
-        return x
-
-
-@pytest.fixture
-def three_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(before)
-
-
-def test_latency_is_the_fastest_timed_pass_in_milliseconds(monkeypatch, three_threads):
-    model = Clock([0.5, 0.25, 4.0, 2.0, 3.0])  # the two fastest are not timed
-    monkeypatch.setattr(cost.time, "perf_counter", lambda: model.now)
-    assert latency_ms(model, torch.zeros(1), repeats=3) == 2000
-    assert model.seen == [(False, 1, False)] * 5  # in evaluation, on one thread, without a graph
-
-
-@pytest.mark.parametrize("seconds", [[0.0] * 3, []], ids=["success", "error"])
-def test_latency_restores_mode_and_threads(seconds, three_threads):
-    model = Clock(seconds)
-    if seconds:
-        latency_ms(model, torch.zeros(1), repeats=1)
-    else:
-        with pytest.raises((StopIteration, RuntimeError)):
-            latency_ms(model, torch.zeros(1), repeats=1)
-    assert torch.get_num_threads() == 3
-    assert model.training
-
-
-def test_latency_restores_the_modes_after_an_error():
-    model = frozen_in_part()
-    before = modes(model)
-    with pytest.raises(ValueError, match="images must have the shape"):
-        latency_ms(model, torch.zeros(1, 3, 28, 28))
-    assert modes(model) == before
-
-
-def test_latency_draws_no_graph():
-    model = MiniGoogLeNet()
-    seen = []
-    model.fc.register_forward_hook(lambda _, __, out: seen.append(out.requires_grad))
-    latency_ms(model, torch.zeros(1, 1, 28, 28), repeats=1)
-    assert seen == [False] * 3
+    free = by_name.loc["body.conv1.norm"].to_dict()
+    assert [free[column] for column in ("weights", "biases", "multiply_adds")] == [0, 0, 0]
+    assert free["bias_additions"] == 0
 
 
 # --- refusals ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bad", [0, -1, 2.0, True, "3"], ids=repr)
-@pytest.mark.parametrize("argument", ["in_channels", "out_channels", "kernel_size", "output_size"])
-def test_conv_cost_checks_every_number(argument, bad):
-    numbers = {"in_channels": 1, "out_channels": 1, "kernel_size": 1, "output_size": 1} | {
-        argument: bad
-    }
-    with pytest.raises(
-        ValueError, match=f"^{argument} must be .* at least 1, but it is {re.escape(repr(bad))}$"
-    ):
-        conv_cost(**numbers)
-
-
-@pytest.mark.parametrize("call, message", [
-    (lambda: linear_cost(0, 5), "^in_features must be .* at least 1, but it is 0$"),
-    (lambda: linear_cost(5, -2), "^out_features must be .* at least 1, but it is -2$"),
-    (lambda: inception_cost(0, WIDTHS["3a"], 28), "^in_channels must be .* but it is 0$"),
-    (lambda: network_cost(image_size=30), r"^image_size 30 is too small.*\(at least 31\)$"),
-    (lambda: network_cost(num_classes=0), "^num_classes must be a whole number of at least 1, but it is 0$"),
-    (lambda: network_cost(()), "^rows must hold at least one row, for instance TABLE_1, but it is empty$"),
-    (lambda: network_cost(aux=True, image_size=64), "^image_size 64 is too small for the auxiliary .* at least 79, "),
-    (lambda: network_cost(MINI_ROWS, aux=True, image_size=28), "^aux=True needs the modules 4a and 4d among rows"),
-    (lambda: inception_cost(192, WIDTHS["3a"], 0), "^size must be a whole number of at least 1, but it is 0$"),
-    (lambda: inception_cost(192, (64, 96), 28), r"^widths must be InceptionWidths\(.*, but it is \(64, 96\)$"),
-    (lambda: compare_branches(192, None, 28), r"^widths must be InceptionWidths\(.*, but it is None$"),
-    (lambda: torchinfo_layers(nn.ReLU(), 28), r"^input_size must be the shape of a batch, .*, but it is 28$"),
-    (lambda: torchinfo_cost(MiniGoogLeNet(), (1, 3, 28, 28)),
-     r"^input_size must be the shape of a batch that the model takes, but with \(1, 3, 28, 28\) it stops: images must have"),
-    (lambda: torchinfo_cost(nn.ReLU(), ()), r"^input_size must be the shape of a batch, .*, but it is \(\)$"),
-    (lambda: torchinfo_cost(nn.ReLU(), "28"), r"^input_size must be the shape of a batch, .*, but it is '28'$"),
-    (lambda: torchinfo_cost(nn.ReLU(), (1, 0)), r"^input_size\[1\] must be .* but it is 0$"),
-    (lambda: torchinfo_layers(nn.ReLU(), (1, 2.5)), r"^input_size\[1\] must be .* but it is 2\.5$"),
-    (lambda: latency_ms(nn.ReLU(), torch.zeros(1), repeats=0), "^repeats must be .* but it is 0$"),
-    (lambda: latency_ms(nn.ReLU(), torch.zeros(1), repeats=1.5), r"^repeats must be .* but it is 1\.5$"),
+@pytest.mark.parametrize("argument, bad", [
+    ("in_channels", 0), ("out_channels", 0), ("kernel_size", 0), ("kernel_size", (3,)),
+    ("output_size", 0), ("output_size", "3"),
 ])  # fmt: skip
-def test_refusals(call, message):
+def test_conv_cost_checks_every_number(argument, bad):
+    sound: Any = {"in_channels": 1, "out_channels": 1, "kernel_size": 1, "output_size": 1}
+    refuses(conv_cost, argument, bad, **sound)
+    assert conv_cost(**sound) == Cost(1, 1, 1, 1)
+
+
+def test_conv_cost_checks_both_sides_of_a_kernel():
+    with pytest.raises(ValueError, match="^kernel_size must .* but it is 0$"):
+        conv_cost(1, 1, (3, 0), 1)
+
+
+@pytest.mark.parametrize("argument", ["in_features", "out_features"])
+def test_linear_cost_checks_both_numbers(argument):
+    sound: Any = {"in_features": 1, "out_features": 1}
+    refuses(linear_cost, argument, 0, **sound)
+    assert linear_cost(**sound) == Cost(1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("argument, bad", [
+    ("in_channels", 0), ("widths", (64, 96)), ("size", 0), ("design", "naive"),
+])  # fmt: skip
+def test_inception_cost_checks_its_arguments(argument, bad):
+    refuses(inception_cost, argument, bad, in_channels=192, widths=WIDTHS["3a"], size=28)
+
+
+@pytest.mark.parametrize("argument, bad", [
+    ("num_classes", 0), ("in_channels", 0), ("image_size", 0), ("aux", 1), ("design", Inception),
+])  # fmt: skip
+def test_network_cost_checks_its_arguments(argument, bad):
+    refuses(network_cost, argument, bad)
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"image_size": 30}, r"^image_size 30 is too small.*\(at least 31\)$"),
+    ({"image_size": 64, "aux": True}, "^image_size 64 is too small .* at least 79, or aux=False$"),
+    ({"rows": MINI_ROWS, "aux": True}, "^aux=True needs the modules 4a and 4d among rows"),
+])  # fmt: skip
+def test_an_image_too_small_for_the_rows_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        call()
+        network_cost(**options)
+
+
+@pytest.mark.parametrize("designs", [(), (NAIVE, NAIVE), (NAIVE, "reduced"), NAIVE], ids=str)
+@pytest.mark.parametrize("table", [
+    compare_modules, lambda designs: compare_branches(192, WIDTHS["3a"], 28, designs),
+])  # fmt: skip
+def test_tables_compare_designs_of_different_names(table, designs):
+    with pytest.raises(ValueError, match="^designs? must .*, but it is "):
+        table(designs=designs)
+
+
+@pytest.mark.parametrize("bad", [28, (), "28", None], ids=repr)
+def test_the_shape_of_a_batch_is_a_tuple(bad):
+    refuses(torchinfo_layers, "input_size", bad, model=nn.ReLU())
+
+
+@pytest.mark.parametrize("bad, came", [((1, 0), "0"), ((1, 2.5), "2.5")])
+def test_every_side_of_a_batch_is_checked(bad, came):
+    with pytest.raises(ValueError, match=rf"^input_size\[1\] must .* but it is {came}$"):
+        torchinfo_cost(nn.ReLU(), bad)
+
+
+def test_a_batch_that_the_model_does_not_take_is_refused_in_the_models_words():
+    model = on_meta(MiniGoogLeNet)
+    message = r"^input_size must .* with \(1, 3, 28, 28\) it stops: images must have the shape"
+    with pytest.raises(ValueError, match=message):
+        torchinfo_cost(model, (1, 3, 28, 28))
+
+
+# --- numbers out of a table --------------------------------------------------------------
 
 
 def test_a_naive_module_costs_the_same_whatever_the_widths_it_does_not_use():
     widths = InceptionWidths(64, 1, 128, 1, 32, 1)
-    assert cost.inception_cost(192, widths, 28, design=NAIVE) == inception_cost(
-        192, WIDTHS["3a"], 28, design=NAIVE
-    )
+    of_3a = inception_cost(192, WIDTHS["3a"], 28, NAIVE)
+    assert inception_cost(192, widths, 28, NAIVE) == of_3a
 
 
 def test_numbers_out_of_a_table_are_taken_and_become_plain():
-    channels = stacked_naive_costs().loc["3a", "out_channels"]
-    frame = compare_modules()
-    assert isinstance(frame["naive parameters"].iloc[0], np.int64)
+    channels: Any = stacked_naive_costs().loc["3a", "out_channels"]
+    large: Any = np.int32(70_000)
+    small: Any = np.array([2, 3, 200], dtype=np.uint8)
+    batch: Any = (np.int64(2), np.int64(8))
+    of_3b = total(inception_cost(416, WIDTHS["3b"], 200))
     for found, expected in (
-        (conv_cost(channels, np.int64(2), np.int32(3), np.uint8(200)), conv_cost(416, 2, 3, 200)),
-        (linear_cost(np.int32(70_000), np.int32(70_000)), linear_cost(70_000, 70_000)),
-        (
-            total(inception_cost(channels, WIDTHS["3b"], np.int8(28))),
-            total(inception_cost(416, WIDTHS["3b"], 28)),
-        ),
-        (
-            torchinfo_cost(nn.Linear(8, 4), (np.int64(2), np.int64(8))),
-            torchinfo_cost(nn.Linear(8, 4), (2, 8)),
-        ),
+        (conv_cost(channels, *small), conv_cost(416, 2, 3, 200)),
+        (linear_cost(large, large), linear_cost(70_000, 70_000)),
+        (total(inception_cost(channels, WIDTHS["3b"], small[2])), of_3b),
+        (torchinfo_cost(nn.Linear(8, 4), batch), torchinfo_cost(nn.Linear(8, 4), (2, 8))),
     ):
         assert found == expected
         assert {type(number) for number in vars(found).values()} == {int}
-    assert linear_cost(np.int32(70_000), np.int32(70_000)).weights == 4_900_000_000  # no overflow
+    assert linear_cost(large, large).weights == 4_900_000_000  # no overflow
+    assert branch_convolutions(channels, WIDTHS["3a"], NAIVE)["1x1"] == [(416, 64, 1)]
