@@ -4,7 +4,9 @@ Truth from outside: the same modules written out by hand in plain torch (``by_ha
 torchinfo, torch's own counter of operations, and a single pixel sent through each branch.
 """
 
+import json
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -14,8 +16,11 @@ import torch
 from probes import multiply_adds_of_torch, on_meta, randomise_normalisation, refuses, weights_of
 from torch import nn
 
+from gnet_lib import plots
 from gnet_lib.cost import branch_convolutions, inception_cost, network_cost, torchinfo_cost, total
 from gnet_lib.design import LINEAR, NAIVE, NOTES, REDUCED, TORCHVISION, Conv, Design, Pool
+from gnet_lib.explorer import explorer_chart, formula, module_explorer
+from gnet_lib.explorer.formulas import MEASURES
 from gnet_lib.googlenet import MINI_ROWS, GoogLeNet, MiniGoogLeNet
 from gnet_lib.inception import Inception, InceptionBase, LinearInception, NaiveInception
 from gnet_lib.paper import InceptionWidths
@@ -204,6 +209,47 @@ def test_a_small_googlenet_of_a_variant_three_ways(module):
     assert by_formula.multiply_adds == by_torchinfo.multiply_adds
     assert by_formula.multiply_adds == multiply_adds_of_torch(model, (1, 1, 28, 28))
     assert by_formula.weights == by_torchinfo.weights == weights_of(model)
+
+
+# --- drawn and explored ------------------------------------------------------------------
+
+
+@VARIANTS
+def test_a_variant_is_drawn_layer_by_layer(module):
+    figure = plots.inception_diagram(IN_CHANNELS, SMALL, module.design)
+    written = [text.get_text() for text in figure.axes[0].texts]
+    boxes = [text for text in written if text.endswith((" conv", " max pool"))]
+    kinds = {Conv: "conv", Pool: "max pool"}
+    assert sorted(boxes) == sorted(
+        f"{layer.kernel[0]}×{layer.kernel[1]} {kinds[type(layer)]}"
+        for layers in module.design.branches.values()
+        for layer in layers
+    )
+    outputs = module.design.branch_channels(IN_CHANNELS, SMALL)
+    assert f"{sum(outputs.values())} channels out" in written
+    assert all(
+        f"{branch} {channels}" in plots.alt_text(figure) for branch, channels in outputs.items()
+    )
+    bars = plots.branch_cost_bars(IN_CHANNELS, SMALL, 8, (REDUCED, module.design))
+    assert f"reduced against {module.design.name}" in plots.alt_text(bars)
+
+
+@VARIANTS
+def test_a_variant_is_explored_with_its_own_formulas(module):
+    design, size = module.design, 8
+    sliders = {"in_channels": IN_CHANNELS, "size": size, **asdict(SMALL)}
+    costs = inception_cost(IN_CHANNELS, SMALL, size, design)
+    channels = design.branch_channels(IN_CHANNELS, SMALL)
+    for branch in design.branches:
+        found = [eval(formula(each, design, branch), dict(sliders)) for each in MEASURES]
+        cost = costs[branch]
+        assert found == [cost.multiply_adds, cost.parameters, channels[branch]], branch
+    page = module_explorer(IN_CHANNELS, SMALL, size, (REDUCED, design)).data
+    assert f">{total(costs).multiply_adds:,}</output>" in page
+    assert f"the {design.name} one needs" in page
+    chart = json.dumps(explorer_chart(IN_CHANNELS, SMALL, size, (REDUCED, design)).to_dict())
+    for branch in {**REDUCED.branches, **design.branches}:
+        assert f'"branch": "{branch}"' in chart, branch
 
 
 # --- the data itself ---------------------------------------------------------------------
