@@ -4,6 +4,7 @@ Truth from outside: the same modules written out by hand in plain torch (``by_ha
 torchinfo, torch's own counter of operations, and a single pixel sent through each branch.
 """
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -251,6 +252,12 @@ def test_a_design_keeps_its_branches_when_the_callers_dict_changes():
     order.clear()
     assert design.branches == NAIVE.branches
     assert design.concat_order == ("pool", "5x5", "3x3", "1x1")
+
+
+@pytest.mark.parametrize("part", [Conv(1, "c1x1"), Pool(), NAIVE], ids=lambda part: part.name)
+def test_a_design_and_its_layers_cannot_be_changed(part):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        part.__setattr__("name", "another")
 
 
 # --- refusals ----------------------------------------------------------------------------
