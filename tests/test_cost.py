@@ -445,12 +445,13 @@ def test_values_as_text(value, expected):
 
 
 @pytest.mark.parametrize("use", [torchinfo_layers, torchinfo_cost])
-def test_torchinfo_leaves_the_model_and_the_random_numbers_alone(use):
+def test_torchinfo_leaves_the_model_and_the_random_numbers_alone_and_prints_nothing(use, capsys):
     model = frozen_in_part()
     before = snapshot(model)
     assert set(before["modes"].values()) == {True, False}
     use(model, (2, 1, 28, 28))
     assert snapshot(model) == before
+    assert capsys.readouterr() == ("", "")
 
 
 def test_torchinfo_stays_on_the_models_device():

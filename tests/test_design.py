@@ -4,9 +4,9 @@ Truth from outside: the same modules written out by hand in plain torch (``by_ha
 torchinfo, torch's own counter of operations, and a single pixel sent through each branch.
 """
 
+import dataclasses
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -237,7 +237,7 @@ def test_a_variant_is_drawn_layer_by_layer(module):
 @VARIANTS
 def test_a_variant_is_explored_with_its_own_formulas(module):
     design, size = module.design, 8
-    sliders = {"in_channels": IN_CHANNELS, "size": size, **asdict(SMALL)}
+    sliders = {"in_channels": IN_CHANNELS, "size": size, **dataclasses.asdict(SMALL)}
     costs = inception_cost(IN_CHANNELS, SMALL, size, design)
     channels = design.branch_channels(IN_CHANNELS, SMALL)
     for branch in design.branches:
@@ -297,6 +297,12 @@ def test_a_design_keeps_its_branches_when_the_callers_dict_changes():
     order.clear()
     assert design.branches == NAIVE.branches
     assert design.concat_order == ("pool", "5x5", "3x3", "1x1")
+
+
+@pytest.mark.parametrize("part", [Conv(1, "c1x1"), Pool(), NAIVE], ids=lambda part: part.name)
+def test_a_design_and_its_layers_cannot_be_changed(part):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        part.__setattr__("name", "another")
 
 
 # --- refusals ----------------------------------------------------------------------------

@@ -172,10 +172,10 @@ def with_a_pooling_in_front_of(name: str) -> tuple[Row, ...]:
 
 
 def test_a_pooling_counts_for_the_heads_behind_it_only():
-    """Between 4a and 4d it asks for twice the pixels, right behind 4d for none."""
+    """From 4a to right in front of 4d it asks for twice the pixels, right behind 4d for none."""
     needed = smallest_image_size(with_a_pooling_in_front_of("4b"), upto="4d", at_least=5)
     assert needed > 2 * 70
-    for name, smallest in (("4b", needed), ("4e", 79)):
+    for name, smallest in (("4b", needed), ("4d", needed), ("4e", 79)):
         rows = with_a_pooling_in_front_of(name)
         require_heads(rows, smallest)
         with pytest.raises(ValueError, match=f"at least {smallest}, or aux=False$"):

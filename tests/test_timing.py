@@ -4,6 +4,7 @@ Truth from outside: a stopwatch whose time is known, and bytes and peaks counted
 and by running the real module.
 """
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,8 @@ def test_latency_leaves_the_model_and_the_random_numbers_alone(three_threads):
 def test_the_roof():
     machine = timing.Machine(operations=100.0, bandwidth=10.0)
     assert [machine.limit(intensity) for intensity in (0, 1, 10, 50)] == [0, 10, 100, 100]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        machine.__setattr__("bandwidth", 20.0)
 
 
 def test_measured_machine_is_plausible_and_leaves_the_threads_alone(three_threads):
