@@ -193,7 +193,7 @@ def run_one(name: str, settings: Result, checkpoint: Path) -> Result:
 
 def main(arguments: list[str] | None = None) -> None:
     """Do the trials and write the file."""
-    options = parse(__doc__.splitlines()[0], arguments)
+    options = parse(str(__doc__).splitlines()[0], arguments)
     runs, benchmark = (SHORT, "ablations-short") if options.short else (RUNS, "ablations")
     done = run_all(benchmark, runs, run_one, options.jobs, options.threads, options.only)
     record("ablations", {"runs": done}, options)

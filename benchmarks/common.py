@@ -117,11 +117,11 @@ def run_all(
     folder.mkdir(parents=True, exist_ok=True)
     _do_all(benchmark, _chosen(runs, only), run_one, folder, jobs, threads)
     results = {name: finished(run_file(folder, name, runs[name]), runs[name]) for name in runs}
-    missing = [name for name, result in results.items() if result is None]
-    if missing:
-        print(f"still to be done before {benchmark} is recorded: {', '.join(missing)}")
+    done = {name: result for name, result in results.items() if result is not None}
+    if missing := results.keys() - done.keys():
+        print(f"still to be done before {benchmark} is recorded: {', '.join(sorted(missing))}")
         sys.exit()
-    return results
+    return done
 
 
 def _chosen(runs: dict[str, Result], only: Iterable[str] | None) -> dict[str, Result]:

@@ -221,7 +221,7 @@ def time_factor(speeds: dict[str, Result]) -> float:
 
 def main(arguments: list[str] | None = None) -> None:
     """Make the record, or the short run, and write the file."""
-    options = parse(__doc__.splitlines()[0], arguments)
+    options = parse(str(__doc__).splitlines()[0], arguments)
     part = short if options.short else compare
     record("fair", part(options.jobs, options.threads), options)
 

@@ -14,6 +14,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import common
 import torch
@@ -44,8 +45,9 @@ def measure(build: Callable[[], nn.Module], batch: int, image_size: int = 224) -
     """Times of one network at one batch size: whole, and its linear layers alone."""
     model, repeats = build(), REPEATS[batch]
     linear = linear_part(model)
+    first: Any = linear[0]
     images = torch.rand(batch, 3, image_size, image_size)
-    features = torch.rand(batch, linear[0].in_features)
+    features = torch.rand(batch, first.in_features)
     return {
         "batch": batch,
         "repeats": repeats,

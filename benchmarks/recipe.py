@@ -193,7 +193,7 @@ def summary(runs: dict[str, Result]) -> Result:
 
 def main(arguments: list[str] | None = None) -> None:
     """Do the runs and write the file."""
-    options = parse(__doc__.splitlines()[0], arguments)
+    options = parse(str(__doc__).splitlines()[0], arguments)
     chosen, benchmark = (SHORT, "recipe-short") if options.short else (RECIPES, "recipe")
     runs = run_all(benchmark, chosen, run_one, options.jobs, options.threads, options.only)
     results = {"runs": runs, "published": PUBLISHED}

@@ -251,14 +251,13 @@ class Watch:
     seconds: float = 0.0
     steps: int = 0
     rows: list[Result] = field(default_factory=list)
-    started: float | None = None
+    started: float = 0.0
 
     def start(self) -> None:
         self.started = time.perf_counter()
 
     def stop(self) -> None:
         self.seconds += time.perf_counter() - self.started
-        self.started = None
 
     def batch_done(self, images: int) -> bool:
         """Count a batch; returns whether it was time to look."""
@@ -433,7 +432,7 @@ def run_one(name: str, settings: Result, checkpoint: Path) -> Result:
 
 def main(arguments: list[str] | None = None) -> None:
     """Do both measurements and write the file."""
-    options = parse(__doc__.splitlines()[0], arguments)
+    options = parse(str(__doc__).splitlines()[0], arguments)
     if options.jobs != 1:
         raise SystemExit("side_by_side needs --jobs 1: a run beside it would falsify its times")
     runs, benchmark = (SHORT, "side_by_side-short") if options.short else (RUNS, "side_by_side")

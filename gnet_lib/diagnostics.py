@@ -6,7 +6,7 @@ large is the gradient that comes back, and which first weights keep both alive?
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ from gnet_lib.googlenet import GoogLeNet
 from gnet_lib.inception import require_maps
 from gnet_lib.paper import AUX_WEIGHT
 from gnet_lib.training import joint_loss
+
+Model = TypeVar("Model", bound=nn.Module)
 
 # --- the first weights -------------------------------------------------------------------
 
@@ -58,7 +60,7 @@ INITIALISATIONS: dict[str, Callable[[nn.Conv2d | nn.Linear], None]] = {
 }
 
 
-def initialise(model: nn.Module, how: str) -> nn.Module:
+def initialise(model: Model, how: str) -> Model:
     """Draw the weights of every convolution and linear layer anew.
 
     With n the inputs of one output (``fan_in``), the weights' variance is

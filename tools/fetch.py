@@ -200,9 +200,9 @@ def find_browser() -> str:
     """
     named = os.environ.get("CHROMIUM")
     if named:
-        if not shutil.which(named):
-            raise ValueError(f"CHROMIUM must name a browser that can be run; got {named!r}")
-        return shutil.which(named)
+        if path := shutil.which(named):
+            return path
+        raise ValueError(f"CHROMIUM must name a browser that can be run; got {named!r}")
     for name in (*NAMES, *MAC, str(UNPACKED_BROWSER)):
         if path := shutil.which(name):
             return path

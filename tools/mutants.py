@@ -49,8 +49,8 @@ class Mutant:
 
     def source(self) -> str:
         """The changed file."""
-        from cosmic_ray.mutating import mutate_code
-        from cosmic_ray.plugins import get_operator
+        from cosmic_ray.mutating import mutate_code  # pyright: ignore[reportMissingImports]
+        from cosmic_ray.plugins import get_operator  # pyright: ignore[reportMissingImports]
 
         code = (ROOT / self.path).read_text(encoding="utf-8")
         return mutate_code(code, get_operator(self.operator)(), self.occurrence)
@@ -66,8 +66,8 @@ class Mutant:
 
 def places() -> dict[tuple[Path, tuple[int, int]], list[Mutant]]:
     """Every place that can be changed -> the changes that are possible there."""
-    from cosmic_ray.commands.init import init
-    from cosmic_ray.work_db import WorkDB
+    from cosmic_ray.commands.init import init  # pyright: ignore[reportMissingImports]
+    from cosmic_ray.work_db import WorkDB  # pyright: ignore[reportMissingImports]
 
     files = [
         path
@@ -193,7 +193,7 @@ def run(mutants: list[Mutant], workers: int, seconds: float) -> list[Mutant]:
 
 def main() -> int:
     """Print what survived; 1 when more than a tenth did."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--count", type=int, default=60, help="how many changes")
     parser.add_argument("--seed", type=int, default=0, help="which sample")
     parser.add_argument("--workers", type=int, default=2, help="how many at a time")

@@ -146,7 +146,7 @@ def run(command: list, folder: Path) -> tuple[int, str]:
     with subprocess.Popen(
         command, env=environment, stderr=subprocess.PIPE, text=True, errors="replace"
     ) as installer:
-        for line in installer.stderr:
+        for line in installer.stderr or ():
             complaints.append(line)
             sys.stderr.write(line)
     return installer.returncode, "".join(complaints)

@@ -1,4 +1,4 @@
-"""What the pages say about their own address: sitemap, canonical links, cards where they are shared.
+"""What the pages say about their own address: sitemap, canonical links, cards for sharing.
 
 The address follows from the repository's, which `make repository REPO=owner/name` writes
 into _config.yml: GitHub serves the book of owner/name at owner.github.io/name. While the
@@ -18,7 +18,7 @@ NOT_IN_SITEMAP = ["search.html", "genindex.html"]
 
 
 def base_address(repository_url: str) -> str | None:
-    """Where GitHub serves the pages of a repository; None for the placeholder and for no repository."""
+    """Where GitHub serves a repository's pages; None for the placeholder and for none."""
     found = re.fullmatch(r"https://github\.com/([\w-]+)/([\w.-]+?)/?", repository_url or "")
     if not found or f"{found[1]}/{found[2]}" == PLACEHOLDER:
         return None

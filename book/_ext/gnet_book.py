@@ -54,8 +54,8 @@ def drop_thebe_copies(app, exception):
             path.unlink()
 
 
-# A stored chart fetches Vega from a package network, unless this variable says that the very
-# versions which its Altair asks for are there. `book/_static/vega/README.md` says how to renew them.
+# A stored chart fetches Vega from a package network, unless this variable says that the
+# versions that its Altair asks for are there; `book/_static/vega/README.md` renews them.
 VEGA_SCRIPTS = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega/vega-embed.min.js")
 VEGA_VERSIONS = (
     'var VEGA_DEBUG = {"vega_version": "6", "vegalite_version": "6.4.1", "vegaembed_version": "7"};'
@@ -95,7 +95,7 @@ def mend_structure(app, pagename, templatename, context, doctree):
 
 
 def public_path(app, what, name, obj, options, signature, returns):
-    """Name pathlib's classes as their documentation does: Python 3.13 keeps them in a private module."""
+    """Name pathlib's classes as their documentation does; Python 3.13 keeps them elsewhere."""
     return tuple(
         text and text.replace("pathlib._local.", "pathlib.") for text in (signature, returns)
     )

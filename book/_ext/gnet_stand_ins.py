@@ -10,6 +10,7 @@ A test compares every signature with the one that the real packages give.
 import importlib
 import sys
 import tomllib
+from collections.abc import MutableSequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -53,7 +54,7 @@ def stand_in(name: str, module: str) -> AnyClass:
 class StandIn(ModuleType):
     """A module that has every name."""
 
-    __path__: list[str] = []
+    __path__: MutableSequence[str] = []
 
     def __getattr__(self, name: str) -> AnyClass:
         made = stand_in(name, self.__name__)
@@ -65,15 +66,17 @@ class StandIns(MetaPathFinder, Loader):
     """Answers for the replaced packages, before the real ones are looked for."""
 
     def find_spec(self, fullname, path=None, target=None):
+        """A spec for the names of the replaced packages."""
         if fullname.partition(".")[0] in REPLACED:
             return ModuleSpec(fullname, self, is_package=True)
         return None
 
     def create_module(self, spec):
+        """The module that has every name."""
         return StandIn(spec.name)
 
     def exec_module(self, module):
-        pass
+        """There is nothing to run."""
 
 
 def replaced_modules() -> list[str]:

@@ -13,9 +13,8 @@ def naive_with_seven(order: tuple[str, ...] = FIVE_BRANCHES, relu: bool = True) 
     """The naive 3a with a branch of 7x7 and 16 channels."""
     from gnet_lib.inception import conv_norm_act
 
-    module = lib.NaiveInception(192, lib.WIDTHS["3a"])
-    seven = conv_norm_act(192, 16, kernel_size=7)
-    module.branches["7x7"] = seven if relu else seven.conv
+    module: Any = lib.NaiveInception(192, lib.WIDTHS["3a"])
+    module.branches["7x7"] = conv_norm_act(192, 16, kernel_size=7, relu=relu)
     module.concat_order = order
     return module
 

@@ -34,7 +34,7 @@ def max_pooling(**changes: Any) -> Any:
     """The paper's pooling between 4e and 5a, or another one."""
     import torch
 
-    row = next(row for row in lib.TABLE_1 if row.name == "pool4")
+    row: Any = next(row for row in lib.TABLE_1 if row.name == "pool4")
     choices = {"kernel_size": row.kernel_size, "stride": row.stride, "ceil_mode": row.ceil_mode}
     return torch.nn.MaxPool2d(**choices | changes)
 

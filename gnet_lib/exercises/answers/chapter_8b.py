@@ -25,7 +25,7 @@ def naive_with_projection(relu: bool = True, in_front: bool = False) -> Any:
     """The naive 3a with a projection behind the pooling."""
     from gnet_lib.inception import conv_norm_act
 
-    module = lib.Inception(192, lib.WIDTHS["3a"])
+    module: Any = lib.Inception(192, lib.WIDTHS["3a"])
     module.branches["3x3"] = conv_norm_act(192, 128, kernel_size=3)
     module.branches["5x5"] = conv_norm_act(192, 32, kernel_size=5)
     if not relu:

@@ -21,7 +21,7 @@ def pairs_of_modules() -> list[tuple]:
 
     widths = lib.InceptionWidths(3, 4, 6, 2, 5, 4)
     torch.default_generator.manual_seed(0)
-    sound = [lib.Inception(8, widths) for _ in range(6)]
+    sound: list[Any] = [lib.Inception(8, widths) for _ in range(6)]
     x = torch.rand(2, 8, 9, 9)
     sound[3].branches["pool"] = sound[3].branches["pool"][::-1]
     sound[5].branches["3x3"].reduce.relu = torch.nn.Identity()
