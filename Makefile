@@ -71,6 +71,7 @@ check: $(READY)  ## read the code without running it: style, types, who imports 
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/basedpyright
+	$(BIN)/pydoclint gnet_lib
 	$(BIN)/lint-imports
 	$(BIN)/zizmor --offline --quiet .github/workflows
 

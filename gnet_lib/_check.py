@@ -18,6 +18,15 @@ def require_whole_number(
 ) -> int:
     """The value as an ``int`` from ``at_least`` to ``at_most``.
 
+    Args:
+        name: of the argument, as the error shows it.
+        value: what came.
+        at_least: the smallest that is allowed.
+        at_most: the largest; None is no bound.
+
+    Returns:
+        The value as an ``int``.
+
     Raises:
         ValueError: for anything else; True and False are no numbers here.
     """
@@ -39,6 +48,17 @@ def require_number(
     at_most: float | None = None,
 ) -> float:
     """The value as a ``float`` that is finite and within the bounds given.
+
+    Args:
+        name: of the argument, as the error shows it.
+        value: what came.
+        above: what it has to be larger than; None is no bound, as below.
+        at_least: the smallest that is allowed.
+        below: what it has to be smaller than.
+        at_most: the largest that is allowed.
+
+    Returns:
+        The value as a ``float``.
 
     Raises:
         ValueError: for anything else; True and False are no numbers here.
@@ -65,6 +85,13 @@ def require_number(
 def require_bool(name: str, value: Any) -> bool:
     """The value, which must be True or False.
 
+    Args:
+        name: of the argument, as the error shows it.
+        value: what came.
+
+    Returns:
+        The value.
+
     Raises:
         ValueError: for anything else, also for 0 and 1.
     """
@@ -75,6 +102,14 @@ def require_bool(name: str, value: Any) -> bool:
 
 def require_choice(name: str, value: Any, allowed: Collection[str]) -> str:
     """The value, which must be one of a few texts.
+
+    Args:
+        name: of the argument, as the error shows it.
+        value: what came.
+        allowed: the texts.
+
+    Returns:
+        The value.
 
     Raises:
         ValueError: for anything else.
@@ -93,6 +128,9 @@ def require_instance(name: str, value: Any, kind: type[T], wanted: str) -> T:
         kind: the class.
         wanted: what it is called in the message, with the way to make one.
 
+    Returns:
+        The value.
+
     Raises:
         ValueError: for anything else.
     """
@@ -103,6 +141,13 @@ def require_instance(name: str, value: Any, kind: type[T], wanted: str) -> T:
 
 def require_layer_name(name: str, value: Any) -> str:
     """The value, which must be fit to name a layer: PyTorch puts dots between names.
+
+    Args:
+        name: of the argument, as the error shows it.
+        value: what came.
+
+    Returns:
+        The value.
 
     Raises:
         ValueError: for anything but a text without dots.
@@ -116,6 +161,13 @@ def require_layer_name(name: str, value: Any) -> str:
 
 def require_odd(name: str, value: Any) -> int:
     """The value, which must be an odd whole number: half an even kernel is no padding.
+
+    Args:
+        name: of the argument, as the error shows it.
+        value: what came.
+
+    Returns:
+        The value as an ``int``.
 
     Raises:
         ValueError: for anything else.

@@ -283,7 +283,13 @@ def receptive_field(layers: tuple[BranchLayer, ...]) -> tuple[int, int]:
 
 
 def kernel_pair(kernel_size: int | tuple[int, int]) -> tuple[int, int]:
-    """Height and width of a kernel, which may be given as one number.
+    """Height and width of a kernel.
+
+    Args:
+        kernel_size: the side of a square one, or (height, width).
+
+    Returns:
+        (height, width) in pixels.
 
     Raises:
         ValueError: for a tuple of more or fewer than two.

@@ -52,7 +52,15 @@ def paper_settings() -> dict[str, dict[str, int]]:
 
 
 def setting(in_channels: int, widths: InceptionWidths, size: int) -> dict[str, int]:
-    """Where the sliders stand: name -> number.
+    """Where the sliders stand.
+
+    Args:
+        in_channels: channels of the module's input.
+        widths: the module's widths.
+        size: height and width of the map in pixels.
+
+    Returns:
+        Name of a slider -> its number.
 
     Raises:
         ValueError: for a bad argument.
