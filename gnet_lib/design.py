@@ -353,7 +353,7 @@ NAIVE = Design(
         "pool": (Pool(),),
     },
 )
-"""The naive module (Figure 2a): no reductions, and the pooling passes on all that comes in."""
+"""The naive module (Figure 2a) has no reductions, and its pooling passes on all channels."""
 
 REDUCED = Design(
     "reduced",
@@ -364,7 +364,7 @@ REDUCED = Design(
         "pool": (Pool(), Conv(1, "pool_proj", name="project")),
     },
 )
-"""GoogLeNet's module (Figure 2b): 1x1 convolutions in front, and one behind the pooling."""
+"""GoogLeNet's module (Figure 2b) has 1x1 convolutions in front, and one behind the pooling."""
 
 LINEAR = REDUCED.variant(
     "linear",
@@ -373,10 +373,10 @@ LINEAR = REDUCED.variant(
         "5x5": (Conv(1, "c5x5_reduce", name="reduce", relu=False), Conv(5, "c5x5")),
     },
 )
-"""The reduced module without the ReLU of its two reductions: a control experiment of our own."""
+"""The reduced module without the ReLU of its two reductions, a control experiment of our own."""
 
 NOTES = Design("notes", REDUCED.branches, concat_order=("pool", "5x5", "3x3", "1x1"))
-"""The reduced module as the lecture notes behind this book concatenate it: the other way round."""
+"""The reduced module, concatenated the other way round, as in the notes behind this book."""
 
 TORCHVISION = REDUCED.variant(
     "torchvision", {"5x5": (Conv(1, "c5x5_reduce", name="reduce"), Conv(3, "c5x5"))}
