@@ -1,30 +1,38 @@
 """The explorer in a real browser: its numbers are those of ``gnet_lib.cost``, whatever is set.
 
-The page is a book of one page, built with the book's own settings, scripts and styles.
+Its page is in the small book, which has the book's own settings, scripts and styles.
 """
 
 import gzip
 import io
 import random
 import re
-import shutil
 import sys
 
 import altair
-import nbformat
 import pytest
-from browser import Visit, running_browser
+from browser import Visit
 from bs4 import BeautifulSoup
-from built_book import jupyter_book
+from built_book import ANOTHER_START
 from conftest import ROOT
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from IPython.display import HTML
 from PIL import Image, ImageStat
-from test_paper import MODULES
+from printed_table import MODULES
 
 from gnet_lib import WIDTHS, InceptionWidths, inception_cost, plots
-from gnet_lib.explorer import CELLS, LARGEST, PATH_OF, explorer_chart, formula, module_explorer
-from gnet_lib.paper import BRANCHES
+from gnet_lib.design import NAIVE, REDUCED
+from gnet_lib.explorer import (
+    CELLS,
+    LARGEST,
+    WIDTH_BRANCHES,
+    explorer_chart,
+    formula,
+    module_explorer,
+)
 
+DESIGNS = {"naive": NAIVE, "reduced": REDUCED}
+BRANCHES = ("1x1", "3x3", "5x5", "pool")
+MEASURES = ("multiply-adds", "parameters", "channels")
 COMPRESSED_LIMIT = 1_000_000  # bytes that the explorer may add to a page
 
 
@@ -33,31 +41,32 @@ COMPRESSED_LIMIT = 1_000_000  # bytes that the explorer may add to a page
 
 def split(setting):
     """(in_channels, widths, size) of a setting."""
-    widths = InceptionWidths(**{name: setting[name] for name in PATH_OF})
+    widths = InceptionWidths(**{name: setting[name] for name in WIDTH_BRANCHES})
     return setting["in_channels"], widths, setting["size"]
 
 
 def expected(setting):
     """(measure, module, row) -> number, from ``gnet_lib.cost`` and the definition of the output."""
     in_channels, widths, size = split(setting)
+    convolved = {"1x1": widths.c1x1, "3x3": widths.c3x3, "5x5": widths.c5x5}
+    pooled = {"naive": in_channels, "reduced": widths.pool_proj}
     numbers = {}
-    for module in ("naive", "reduced"):
-        costs = inception_cost(in_channels, widths, size, naive=module == "naive")
-        outputs = plots.path_outputs(in_channels, widths, naive=module == "naive")
-        for path in BRANCHES:
-            numbers["multiply-adds", module, path] = costs[path].multiply_adds
-            numbers["parameters", module, path] = costs[path].parameters
-            numbers["channels", module, path] = outputs[path]
-        for measure in ("multiply-adds", "parameters", "channels"):
-            numbers[measure, module, "module"] = sum(
-                numbers[measure, module, path] for path in BRANCHES
-            )
+    for module, design in DESIGNS.items():
+        costs = inception_cost(in_channels, widths, size, design)
+        outputs = {**convolved, "pool": pooled[module]}
+        for branch in BRANCHES:
+            numbers["multiply-adds", module, branch] = costs[branch].multiply_adds
+            numbers["parameters", module, branch] = costs[branch].parameters
+            numbers["channels", module, branch] = outputs[branch]
+        for measure in MEASURES:
+            whole = sum(numbers[measure, module, branch] for branch in BRANCHES)
+            numbers[measure, module, "module"] = whole
     return numbers
 
 
 def setting_of(printed):
     """The setting of one of the paper's modules, as printed."""
-    widths = {name: getattr(printed.widths, name) for name in PATH_OF}
+    widths = {name: getattr(printed.widths, name) for name in WIDTH_BRANCHES}
     return {"in_channels": printed.in_channels, "size": printed.size, **widths}
 
 
@@ -77,57 +86,30 @@ def test_formulas_without_a_browser():
         numbers = expected(setting)
         for measure, module, row in CELLS:
             if row != "module":
-                assert (
-                    eval(formula(measure, module, row), dict(setting))
-                    == numbers[measure, module, row]
-                )
+                text = formula(measure, DESIGNS[module], row)
+                assert eval(text, dict(setting)) == numbers[measure, module, row]
 
 
 # --- the page -------------------------------------------------------------------------
 
 
-def build(folder, html):
-    """A book of two pages with the book's settings: one with the explorer, one without a chart."""
-    (folder / "book").mkdir(parents=True)
-    shutil.copy(ROOT / "_config.yml", folder)
-    for name in ("_static", "_ext", "_inv", "references.bib"):
-        copier = shutil.copytree if (ROOT / "book" / name).is_dir() else shutil.copy
-        copier(ROOT / "book" / name, folder / "book" / name)
-    (folder / "_toc.yml").write_text(
-        "format: jb-book\nroot: book/explorer\nchapters:\n- file: book/plain\n", encoding="utf-8"
-    )
-    (folder / "book/plain.md").write_text("# A page without a chart\n\nText.\n", encoding="utf-8")
-    output = new_output(
-        "execute_result", {"text/html": html, "text/plain": "HTML"}, execution_count=1
-    )
-    cells = [
-        new_markdown_cell("# The explorer\n\nText.\n\n## A section"),
-        new_code_cell("module_explorer()", outputs=[output], execution_count=1),
-    ]
-    kernel = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
-    nbformat.write(new_notebook(cells=cells, metadata=kernel), folder / "book/explorer.ipynb")
-    return jupyter_book(folder) / "book"
-
-
 @pytest.fixture(scope="module")
-def book(tmp_path_factory):
-    return build(tmp_path_factory.mktemp("explorer") / "book", module_explorer().data)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with running_browser() as browser:
-        yield browser
+def book(small_book):
+    """Where the pages with the explorer lie, and others without a chart."""
+    return small_book / "book"
 
 
 class Explorer(Visit):
-    """The explorer's page, with what a reader does on it."""
+    """A page with the explorer, with what a reader does on it."""
 
     def __init__(self, chromium, folder, **window):
-        super().__init__(chromium, (folder / "explorer.html").as_uri(), **window)
+        super().__init__(chromium, "about:blank", **window)
+        self.folder = folder
+
+    def start(self, name="explorer", *, width=1280, dark=False):
+        """Open a page anew, in a window of this width."""
+        self.resize(width, dark)
+        self.open((self.folder / f"{name}.html").as_uri())
         self.page.wait_for_selector("#module-explorer svg")
 
     def slider(self, name):
@@ -154,11 +136,19 @@ class Explorer(Visit):
 
     def settle(self):
         """Wait for the choice to follow, too (20 ms) and for the drawing of it."""
-        self.page.wait_for_timeout(120)
+        self.page.evaluate("new Promise((done) => setTimeout(done, 40))")
+        self.drawn()
+
+    def drawn(self):
+        """Wait for two frames: what was to be drawn when the first began is there by the second."""
+        self.page.evaluate(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
 
     def setting(self):
         values = self.page.evaluate(
-            "[...document.querySelectorAll('#module-explorer-sliders input')].map(slider => [slider.name, Number(slider.value)])"
+            """[...document.querySelectorAll("#module-explorer-sliders input")]
+            .map((slider) => [slider.name, Number(slider.value)])"""
         )
         return dict(values)
 
@@ -169,7 +159,8 @@ class Explorer(Visit):
         """(measure, module, row) -> number, as the page's table shows them."""
         shown = dict(
             self.page.evaluate(
-                "[...document.querySelectorAll('.module-explorer output')].map(output => [output.id, output.value])"
+                """[...document.querySelectorAll(".module-explorer output")]
+                .map((output) => [output.id, output.value])"""
             )
         )
         return {
@@ -190,17 +181,26 @@ class Explorer(Visit):
 
     def bars(self):
         """(width in pixels, fill, stroke) of every bar, in the order of the drawing."""
-        return self.page.evaluate("""() => [...document.querySelectorAll('#module-explorer svg .mark-rect > path')].map(
-            bar => [bar.getBBox().width, bar.getAttribute('fill'), bar.getAttribute('stroke')])""")
+        return self.page.evaluate(
+            """[...document.querySelectorAll("#module-explorer svg .mark-rect > path")].map((bar) =>
+            [bar.getBBox().width, bar.getAttribute("fill"), bar.getAttribute("stroke")])"""
+        )
+
+
+@pytest.fixture(scope="module")
+def window(chromium, book):
+    """One window for all tests, so that the browser keeps the scripts that it has read."""
+    explorer = Explorer(chromium, book)
+    yield explorer
+    explorer.close()
 
 
 @pytest.fixture
-def explorer(chromium, book):
+def explorer(window):
     """The page, freshly opened; at the end nothing may have gone wrong on it."""
-    visit = Explorer(chromium, book)
-    yield visit
-    assert visit.complaints() == []
-    visit.close()
+    window.start()
+    yield window
+    assert window.complaints() == []
 
 
 def assert_shows(explorer, setting):
@@ -210,24 +210,19 @@ def assert_shows(explorer, setting):
     assert explorer.numbers() == numbers
     assert eval(explorer.text("code"), {"InceptionWidths": InceptionWidths}) == split(setting)[1]
     labels = explorer.labels()
-    for module in ("naive", "reduced"):
+    for module in DESIGNS:
         counts = [
             as_number(label.removesuffix(f" {module}"))
             for label in labels
             if label.endswith(f" {module}") and "=" not in label
         ]
-        assert len(counts) == 3
-        for count, measure in zip(counts, ("multiply-adds", "parameters", "channels")):
-            assert count == pytest.approx(
-                numbers[measure, module, "module"], rel=0.00501
-            )  # three digits
+        for count, measure in zip(counts, MEASURES, strict=True):
+            wanted = numbers[measure, module, "module"]
+            assert count == pytest.approx(wanted, rel=0.00501)  # three digits
     ratios = [float(label.split(" = ")[1].split(" × ")[0]) for label in labels if " = " in label]
-    assert ratios == [
-        pytest.approx(
-            numbers[measure, "naive", "module"] / numbers[measure, "reduced", "module"], abs=0.00501
-        )
-        for measure in ("multiply-adds", "parameters", "channels")
-    ]
+    for ratio, measure in zip(ratios, MEASURES, strict=True):
+        naive, reduced = (numbers[measure, module, "module"] for module in DESIGNS)
+        assert ratio == pytest.approx(naive / reduced, abs=0.00501)
 
 
 def as_number(label):
@@ -271,47 +266,42 @@ def test_choice_follows_the_sliders_and_back(explorer):
 
 
 def test_sentence_follows_when_the_slider_rests(explorer):
-    naive, reduced = (
-        f"{expected(PAPER['5b'])['multiply-adds', module, 'module']:,}"
-        for module in ("naive", "reduced")
-    )
+    numbers = expected(PAPER["5b"])
     before = explorer.text("sentence")
     explorer.choose("5b")
     assert explorer.text("sentence") == before  # a screen reader is not interrupted at every step
     explorer.page.wait_for_timeout(500)
-    assert f"naive module needs {naive} " in explorer.text(
-        "sentence"
-    ) and f"needs {reduced} " in explorer.text("sentence")
+    naive, reduced = (f"{numbers['multiply-adds', module, 'module']:,}" for module in DESIGNS)
+    sentence = explorer.text("sentence")
+    assert f"naive module needs {naive} " in sentence and f"needs {reduced} " in sentence
 
 
 @pytest.mark.parametrize("name", ["3a", "5b"])
 def test_bars_are_to_scale(explorer, name):
-    """Naive and reduced share one scale; naive is outlined, reduced filled, in the house's colours."""
+    """Both modules share one scale; naive is outlined, reduced filled, in the house's colours."""
     explorer.choose(name)
     numbers, bars = expected(PAPER[name]), explorer.bars()
-    rows = {
-        "multiply-adds": (*BRANCHES, "module"),
-        "parameters": (*BRANCHES, "module"),
-        "channels": ("module",),
-    }
+    one_by_one_then_whole = [*BRANCHES, *BRANCHES]
+    rows: dict[str, list[str]] = dict.fromkeys(MEASURES, one_by_one_then_whole)
+    rows["channels"] = [*BRANCHES]  # of the whole module only
     wanted = [
-        (measure, module, path)
-        for module in ("naive", "reduced") for measure in rows for row in rows[measure]
-        for path in (BRANCHES if row == "module" else (row,))
-    ]  # fmt: skip
+        (measure, module, branch)
+        for module in DESIGNS
+        for measure in MEASURES
+        for branch in rows[measure]
+    ]
     assert len(bars) == len(wanted) == 40
-    for measure in rows:
+    for measure in MEASURES:
         mine = [
-            (bar, numbers[measure, module, path])
-            for bar, (of, module, path) in zip(bars, wanted)
-            if of == measure
+            (width, numbers[cell])
+            for (width, _, _), cell in zip(bars, wanted, strict=True)
+            if cell[0] == measure
         ]
-        scale = max(width / value for (width, _, _), value in mine if value)
-        assert all(abs(width - scale * value) < 0.5 for (width, _, _), value in mine)
-    for (_, fill, stroke), (_, module, path) in zip(bars, wanted):
-        assert stroke == plots.COLOURS[path] and fill == (
-            "white" if module == "naive" else plots.COLOURS[path]
-        )
+        scale = max(width / value for width, value in mine if value)
+        assert all(abs(width - scale * value) < 0.5 for width, value in mine)
+    for (_, fill, stroke), (_, module, branch) in zip(bars, wanted, strict=True):
+        colour = plots.COLOURS[branch]
+        assert (stroke, fill) == (colour, "white" if module == "naive" else colour)
 
 
 def test_says_where_a_reduction_costs_more(explorer):
@@ -387,15 +377,23 @@ def test_copy_gives_the_line(explorer):
     assert explorer.page.evaluate("getSelection().toString()") == line
 
 
+def box_of(locator) -> dict[str, float]:
+    """Where an element that one sees stands: x, y, width and height in pixels."""
+    box = locator.bounding_box()
+    assert box is not None
+    return dict(box)
+
+
 def test_touch_on_a_phone(chromium, book):
-    visit = Explorer(chromium, book, width=390, height=844, touch=True)
-    box = visit.slider("c1x1").bounding_box()
+    visit = Explorer(chromium, book, touch=True)
+    visit.start(width=390)
+    box = box_of(visit.slider("c1x1"))
     assert box["width"] > 120 and box["height"] >= 24
     visit.page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     visit.settle()
     assert 240 < visit.setting()["c1x1"] < 273
     assert_shows(visit, visit.setting())
-    label = visit.page.locator("#module-explorer-presets label", has_text="5a").bounding_box()
+    label = box_of(visit.page.locator("#module-explorer-presets label", has_text="5a"))
     assert label["width"] >= 24 and label["height"] >= 24
     visit.page.touchscreen.tap(label["x"] + label["width"] / 2, label["y"] + label["height"] / 2)
     visit.settle()
@@ -408,100 +406,86 @@ def test_touch_on_a_phone(chromium, book):
 
 
 @pytest.mark.parametrize("width", [320, 390, 800, 1280])
-def test_nothing_scrolls_sideways(chromium, book, width):
-    visit = Explorer(chromium, book, width=width, height=844)
-    visit.page.wait_for_timeout(150)
-    assert visit.overflow() <= 0
-    chart = visit.page.locator("#module-explorer svg").bounding_box()
+def test_nothing_scrolls_sideways(window, width):
+    window.start(width=width)
+    window.drawn()
+    assert window.overflow() <= 0
+    chart = window.page.locator("#module-explorer svg").bounding_box()
     # Drawn for the place that it has, not for the one that it had while the page was read.
-    drawn = int(visit.page.locator("#module-explorer svg").get_attribute("width"))
-    assert drawn == visit.page.evaluate("document.querySelector('#module-explorer').clientWidth")
+    drawn = int(window.page.locator("#module-explorer svg").get_attribute("width"))
+    assert drawn == window.page.evaluate("document.querySelector('#module-explorer').clientWidth")
     assert chart["x"] >= 0 and chart["x"] + chart["width"] <= width
-    assert visit.cut() <= 0.5
-    assert visit.complaints() == []
-    visit.close()
+    assert window.cut() <= 0.5
+    assert window.complaints() == []
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_light_and_dark(chromium, book, dark):
-    visit = Explorer(chromium, book, dark=dark)
-    visit.page.wait_for_timeout(150)
-    picture = Image.open(io.BytesIO(visit.page.locator(".module-explorer").screenshot())).convert(
-        "L"
-    )
-    mean, (darkest, brightest) = ImageStat.Stat(picture).mean[0], picture.getextrema()
+def test_light_and_dark(window, dark):
+    window.start(dark=dark)
+    window.drawn()
+    shot = window.page.locator(".module-explorer").screenshot()
+    picture = Image.open(io.BytesIO(shot)).convert("L")
+    seen = ImageStat.Stat(picture)
+    mean, ((darkest, brightest),) = seen.mean[0], seen.extrema
     assert mean < 70 if dark else mean > 190
     assert brightest > 180 and darkest < 90  # something can be read
-    visit.close()
 
 
 # --- the page without the browser's help ----------------------------------------------
 
 
+def source(explorer: HTML) -> str:
+    """The HTML of an explorer."""
+    assert isinstance(explorer.data, str)
+    return explorer.data
+
+
 def test_numbers_stand_in_the_page_without_scripts():
-    page = BeautifulSoup(module_explorer(480, WIDTHS["4a"], 14).data, "html.parser")
+    page = BeautifulSoup(source(module_explorer(480, WIDTHS["4a"], 14)), "html.parser")
+    said = {element["id"]: element.get_text() for element in page.find_all(id=True)}
     numbers = {
-        cell: int(page.find(id="module-explorer-" + "-".join(cell)).get_text().replace(",", ""))
-        for cell in CELLS
+        cell: int(said["module-explorer-" + "-".join(cell)].replace(",", "")) for cell in CELLS
     }
     assert numbers == expected(PAPER["4a"])
-    assert (
-        eval(page.find(id="module-explorer-code").get_text(), {"InceptionWidths": InceptionWidths})
-        == WIDTHS["4a"]
-    )
+    line = said["module-explorer-code"]
+    assert eval(line, {"InceptionWidths": InceptionWidths}) == WIDTHS["4a"]
 
 
 def test_the_same_in_every_run():
     assert module_explorer().data == module_explorer().data
 
 
-def test_another_start(chromium, tmp_path):
-    widths = InceptionWidths(10, 20, 700, 5, 6, 7)
-    visit = Explorer(chromium, build(tmp_path / "book", module_explorer(33, widths, 60).data))
-    assert visit.chosen() == "own"
-    assert_shows(
-        visit,
-        {
-            "in_channels": 33,
-            "size": 60,
-            "c1x1": 10,
-            "c3x3_reduce": 20,
-            "c3x3": 700,
-            "c5x5_reduce": 5,
-            "c5x5": 6,
-            "pool_proj": 7,
-        },
-    )
-    assert visit.complaints() == []
-    visit.close()
+def test_another_start(window):
+    window.start("another_start")
+    assert window.chosen() == "own"
+    assert_shows(window, ANOTHER_START)
+    assert window.complaints() == []
 
 
 # --- no other host --------------------------------------------------------------------
 
 
-def test_vega_comes_from_the_book(chromium, book):
-    visit = Explorer(chromium, book)
-    scripts = [address for address in visit.loaded if "/vega" in address]
-    assert [re.search(r"_static/vega/([\w.-]+)", address)[1] for address in scripts] == [
+def test_vega_comes_from_the_book(explorer):
+    scripts = [address for address in explorer.loaded if "/vega" in address]
+    assert re.findall(r"_static/vega/([\w.-]+)", " ".join(scripts)) == [
         "vega.min.js",
         "vega-lite.min.js",
         "vega-embed.min.js",
     ]
     # What is there is what the page says is there, and what Altair asks for.
-    said = visit.page.evaluate("VEGA_DEBUG")
+    said = explorer.page.evaluate("VEGA_DEBUG")
     assert said == {
         "vega_version": altair.VEGA_VERSION,
         "vegalite_version": altair.VEGALITE_VERSION,
         "vegaembed_version": altair.VEGAEMBED_VERSION,
     }
-    there = visit.page.evaluate("[vega.version, vegaLite.version, vegaEmbed.version]")
-    for version, asked in zip(there, said.values()):
+    there = explorer.page.evaluate("[vega.version, vegaLite.version, vegaEmbed.version]")
+    for version, asked in zip(there, said.values(), strict=True):
         assert (version + ".").startswith(asked + ".")
-    visit.close()
 
 
 def test_other_pages_stay_light(chromium, book):
-    visit = Visit(chromium, (book / "plain.html").as_uri())
+    visit = Visit(chromium, (book / "second.html").as_uri())
     assert visit.loaded and not [address for address in visit.loaded if "vega" in address]
     assert visit.complaints() == []
     visit.close()
@@ -511,13 +495,14 @@ def test_size():
     scripts = sum(
         len(gzip.compress(path.read_bytes())) for path in (ROOT / "book/_static/vega").glob("*.js")
     )
-    assert scripts + len(gzip.compress(module_explorer().data.encode())) < COMPRESSED_LIMIT
+    assert scripts + len(gzip.compress(source(module_explorer()).encode())) < COMPRESSED_LIMIT
 
 
 def test_a_page_that_asks_elsewhere_is_noticed(chromium, tmp_path):
     page = tmp_path / "page.html"
     page.write_text(
-        "<script src='https://cdn.example.org/vega.js'></script><script>throw new Error('oh')</script>",
+        "<script src='https://cdn.example.org/vega.js'></script>"
+        "<script>throw new Error('oh')</script>",
         encoding="utf-8",
     )
     visit = Visit(chromium, page.as_uri())
@@ -534,17 +519,18 @@ def test_a_page_that_asks_elsewhere_is_noticed(chromium, tmp_path):
 
 def test_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "altair", None)
-    with pytest.raises(
-        ModuleNotFoundError, match="package altair, which is not installed; run: pip install altair"
-    ):
+    with pytest.raises(ModuleNotFoundError, match="pip install altair"):
         module_explorer()
 
 
-@pytest.mark.parametrize("start, message", [
-    ({"in_channels": 0}, "in_channels must be a whole number of at least 1, but it is 0"),
-    ({"size": 7.5}, "size must be a whole number of at least 1, but it is 7.5"),
-    ({"widths": (64, 96, 128, 16, 32, 32)}, r"widths must be InceptionWidths\(c1x1, .*\), but it is \(64, 96"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "start, message",
+    [
+        ({"in_channels": 0}, "^in_channels .* 0"),
+        ({"size": 7.5}, "^size .* 7.5"),
+        ({"widths": (64, 96, 128, 16, 32, 32)}, r"^widths .* InceptionWidths.* \(64, 96"),
+    ],
+)
 @pytest.mark.parametrize("function", [module_explorer, explorer_chart])
 def test_refuses_a_bad_start(function, start, message):
     with pytest.raises(ValueError, match=message):

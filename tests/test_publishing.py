@@ -1,7 +1,6 @@
 """The book as others meet it: its address, its cards, its pictures, on paper, its links."""
 
 import re
-import shutil
 from io import BytesIO
 from xml.etree import ElementTree
 
@@ -10,14 +9,16 @@ import draw_social_card
 import pytest
 import repository
 import yaml
-from browser import Visit, running_browser
+from browser import Visit
 from bs4 import BeautifulSoup
-from built_book import jupyter_book
-from conftest import BOOK, ROOT
+from built_book import SLUG, SMALL_PAGES
+from conftest import ROOT
 from gnet_address import base_address
 from PIL import Image, ImageChops, ImageStat
 
 from gnet_lib.plots import png_bytes
+
+SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
 # --- the book's own address -----------------------------------------------------------------
 
@@ -37,54 +38,38 @@ def test_address_follows_from_the_repository(repository_url, address):
     assert base_address(repository_url) == address
 
 
-def small_book(folder, slug: str):
-    """Two pages with the book's settings, as they are after ``make repository REPO=slug``."""
-    (folder / "book").mkdir(parents=True)
-    settings = (ROOT / "_config.yml").read_text(encoding="utf-8")
-    settings = repository.BLOCK.sub(lambda found: repository.configuration(slug), settings)
-    (folder / "_config.yml").write_text(settings, encoding="utf-8")
-    (folder / "_toc.yml").write_text(
-        "format: jb-book\nroot: book/index\nchapters:\n- file: book/second\n", encoding="utf-8"
-    )
-    for name in ("_static", "_ext", "_inv"):
-        shutil.copytree(BOOK / name, folder / "book" / name)
-    shutil.copy(BOOK / "references.bib", folder / "book")
-    for name in ("index", "second"):
-        (folder / f"book/{name}.md").write_text(
-            f"# The {name} page\n\nIts first sentence.\n", encoding="utf-8"
-        )
-    return jupyter_book(folder)
-
-
 def head_of(path) -> dict[str, str]:
     """The descriptions in a page's head, by name, and its canonical address."""
-    page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-    found = {
-        tag.get("property") or tag["name"]: tag["content"]
-        for tag in page.find_all("meta", content=True)
-        if tag.get("property") or tag.get("name")
-    }
-    return found | {"canonical": link["href"] for link in page.find_all("link", rel="canonical")}
+    head = path.read_text(encoding="utf-8").partition("</head>")[0]
+    page, found = BeautifulSoup(head, "html.parser"), {}
+    for tag in page.find_all("meta", content=True):
+        found[str(tag.get("property") or tag.get("name"))] = str(tag["content"])
+    for link in page.find_all("link", rel="canonical"):
+        found["canonical"] = str(link["href"])
+    return found
 
 
-def test_a_book_with_an_address_says_it(tmp_path):
-    html = small_book(tmp_path / "book", "Ada/inception-book")
+def test_a_book_with_an_address_says_it(small_book):
     address = "https://ada.github.io/inception-book/"
-    head = head_of(html / "book/second.html")
+    head = head_of(small_book / "book/second.html")
     assert head["canonical"] == head["og:url"] == f"{address}book/second.html"
-    assert (
-        head["og:title"] == "The second page"
-        and head["description"] == head["og:description"] == "Its first sentence."
-    )
-    assert (
-        head["og:image"] == f"{address}_static/social_card.png"
-        and (html / "_static/social_card.png").is_file()
-    )
+    assert head["og:title"] == "The second page"
+    assert head["description"] == head["og:description"] == "Its first sentence."
+    assert head["og:image"] == f"{address}_static/social_card.png"
+    assert (small_book / "_static/social_card.png").is_file()
     assert (head["og:image:width"], head["og:image:height"]) == ("1200", "630")
-    sitemap = ElementTree.parse(html / "sitemap.xml")
-    assert [
-        place.text for place in sitemap.iter("{http://www.sitemaps.org/schemas/sitemap/0.9}loc")
-    ] == [f"{address}book/index.html", f"{address}book/second.html"]
+    sitemap = ElementTree.parse(small_book / "sitemap.xml")
+    places = [place.text for place in sitemap.iter(f"{{{SITEMAP}}}loc")]
+    assert set(places) == {f"{address}book/{name}.html" for name in SMALL_PAGES}
+
+
+def test_launch_buttons_open_a_notebook_at_its_address(small_book):
+    page = (small_book / "book/explorer.html").read_text(encoding="utf-8")
+    colab = f"https://colab.research.google.com/github/{SLUG}/blob/main/book/explorer.ipynb"
+    assert page.count(f'href="{colab}"') == 1
+    binder = f"https://mybinder.org/v2/gh/{SLUG}/main?urlpath=lab/tree/book/explorer.ipynb"
+    assert page.count(f'href="{binder}"') == 1
+    assert "colab-badge" not in page  # its picture would be asked of another host
 
 
 def test_a_book_without_an_address_makes_none_up(whole_book):
@@ -132,14 +117,13 @@ def test_logo_is_as_the_code_draws_it(name):
 
 
 @pytest.fixture(scope="module")
-def printed(whole_book):
+def printed(chromium, whole_book):
     """A chapter as the printer gets it, for a reader whose screen is dark."""
-    with running_browser() as browser:
-        visit = Visit(
-            browser, (whole_book[0] / "book/03_one_by_one.html").as_uri(), width=720, dark=True
-        )
-        visit.page.emulate_media(media="print")
-        yield visit.page
+    chapter = (whole_book[0] / "book/03_one_by_one.html").as_uri()
+    visit = Visit(chromium, chapter, width=720, dark=True)
+    visit.page.emulate_media(media="print")
+    yield visit.page
+    visit.close()
 
 
 def test_print_shows_the_text_and_hides_the_rest(printed):
@@ -161,7 +145,8 @@ def test_print_shows_the_text_and_hides_the_rest(printed):
 
 def test_print_opens_what_is_folded(printed):
     hidden = """[...document.querySelectorAll("article details")].filter((box) =>
-        [...box.querySelectorAll(":scope > :not(summary)")].some((part) => !part.checkVisibility({contentVisibilityAuto: true})))"""
+        [...box.querySelectorAll(":scope > :not(summary)")].some((part) =>
+            !part.checkVisibility({contentVisibilityAuto: true})))"""
     assert printed.locator("article details").count() > 4
     assert printed.evaluate(f"{hidden}.length") == 0
     printed.emulate_media(media="screen")
@@ -173,14 +158,16 @@ def test_print_opens_what_is_folded(printed):
 
 def test_print_cuts_nothing_off_and_is_black_on_white(printed):
     wide = """[...document.querySelectorAll("article pre, article table, article img")]
-        .filter((box) => box.getBoundingClientRect().right > document.documentElement.clientWidth + 1 || box.scrollWidth > box.clientWidth + 1)
+        .filter((box) => box.scrollWidth > box.clientWidth + 1 ||
+            box.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
         .map((box) => box.outerHTML.slice(0, 80))"""
     assert printed.evaluate(wide) == []
     colours = printed.evaluate(
         "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
     )
     assert colours == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
-    filters = """[...document.querySelectorAll("article img")].map((image) => getComputedStyle(image).filter)"""
+    filters = """[...document.querySelectorAll("article img")]
+        .map((image) => getComputedStyle(image).filter)"""
     assert set(printed.evaluate(filters)) == {"none"}
 
 

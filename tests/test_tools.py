@@ -17,7 +17,6 @@ import pytest
 import refresh
 import repository
 import set_up
-from built_book import copy_sources, jupyter_book
 from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from test_notebooks import sound_notebook
@@ -214,29 +213,6 @@ def test_other_repositories_stay_as_they_are():
     text = "[vision](https://github.com/pytorch/vision) [us](https://github.com/owner/name) (https://github.com/owner/name-else)"
     wanted = "[vision](https://github.com/pytorch/vision) [us](https://github.com/ada/g) (https://github.com/owner/name-else)"
     assert repository.with_links(text, "owner/name", "ada/g") == wanted
-
-
-def test_launch_buttons_open_every_chapter_of_the_new_address(tmp_path):
-    """The whole book, built with an address: one click from each notebook's page to Colab and to Binder."""
-    copy_sources(tmp_path)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    repository.stamp("ada/googlenet-book", tmp_path)
-    html = jupyter_book(tmp_path)
-    chapters = sorted((tmp_path / "book").glob("*.ipynb"))
-    assert chapters
-    for path in chapters:
-        page = (html / f"book/{path.stem}.html").read_text(encoding="utf-8")
-        assert (
-            page.count(
-                f'href="https://colab.research.google.com/github/ada/googlenet-book/blob/main/book/{path.name}"'
-            )
-            == 1
-        )
-        assert (
-            f'href="https://mybinder.org/v2/gh/ada/googlenet-book/main?urlpath=lab/tree/book/{path.name}"'
-            in page
-        )
-        assert "colab-badge" not in page  # its picture would be asked of another host
 
 
 # --- what is fetched ------------------------------------------------------------------
