@@ -33,6 +33,40 @@
     for (const code of document.querySelectorAll(".highlight pre")) code.normalize();
   },
 
+  // Of all texts that look alike, letters and everything behind them, the first one. axe-core takes
+  // seconds to judge the contrast of every text of a page, and some thirty differ.
+  looks() {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const found = new Map();
+    while (texts.nextNode()) {
+      const element = texts.currentNode.parentElement;
+      if (texts.currentNode.data.trim() === "" || !this.judged(element)) continue;
+      const { color, fontSize, fontWeight, textShadow } = getComputedStyle(element);
+      const look = [color, fontSize, fontWeight, textShadow, this.behind(element)].join();
+      if (!found.has(look)) found.set(look, element);
+    }
+    return found;
+  },
+
+  // Keeps the texts whose look is none of these; gives their looks.
+  keepNewLooks(known) {
+    const fresh = [...this.looks()].filter(([look]) => !known.includes(look));
+    this.newTexts = fresh.map(([, element]) => element);
+    return fresh.map(([look]) => look);
+  },
+
+  // Whether axe-core would judge the contrast of an element's text.
+  judged(element) {
+    const { width, height } = element.getBoundingClientRect();
+    return this.seen(element) && Math.min(width, height) > 1 && !element.closest(":disabled, [aria-disabled=true]");
+  },
+
+  behind(element) {
+    const { backgroundColor, backgroundImage, opacity, filter } = getComputedStyle(element);
+    const here = [backgroundColor, backgroundImage, opacity, filter].filter((value) => !["rgba(0, 0, 0, 0)", "none", "1"].includes(value));
+    return element.parentElement ? [...here, this.behind(element.parentElement)].filter(String).join() : here.join();
+  },
+
   pictures: () => [...document.images].filter((image) => !image.complete || image.naturalWidth === 0).map((image) => `picture not loaded: ${image.src}`),
 
   fonts: () => [...document.fonts].filter((font) => font.status === "error").map((font) => `font not loaded: ${font.family}`),
