@@ -4,7 +4,6 @@ The record is compared with its script, with networks built anew, with itself, a
 short run made again.
 """
 
-import datetime
 import json
 import math
 import re
@@ -55,14 +54,7 @@ def average(runs: list[dict], field: str) -> float:
 # --- the record is complete --------------------------------------------------------------
 
 
-def test_the_record_says_how_it_was_made(record, results):
-    assert record["command"] == "python benchmarks/fair.py"
-    for part in ("results", "short"):
-        made = record[f"{part} made"]
-        assert made["command"].startswith(record["command"])
-        datetime.date.fromisoformat(made["date"])
-        for field in ("cpu", "instructions", "device", "system", "python", "torch", "torchvision"):
-            assert made["machine"][field], field
+def test_the_record_says_how_it_computed(results):
     assert type(results["bfloat16"]) is bool
     assert len(results["speeds"]) == results["jobs"]
 
@@ -207,7 +199,7 @@ def test_each_network_got_the_rate_that_did_best_on_held_out_images(results):
             for run in results["search"].values() if run["settings"]["network"] == network
         }  # fmt: skip
         assert len(tried) == len(fair.LEARNING_RATES) >= 4
-        assert results["learning_rates"][network] == min(tried, key=tried.get)
+        assert results["learning_rates"][network] == min(tried, key=tried.__getitem__)
     assert {run["settings"]["measured_on"] for run in results["search"].values()} == {"validation"}
     for run in results["runs"].values():
         settings = run["settings"]
