@@ -14,6 +14,7 @@ import textwrap
 import zlib
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -27,7 +28,8 @@ from torch import nn
 from write_inventories import INVENTORIES, entries, inventory, read_entries
 
 import gnet_lib
-from gnet_lib import WIDTHS, AuxiliaryHead, GoogLeNet, Inception, NaiveInception
+from gnet_lib import WIDTHS, AuxiliaryHead, GoogLeNet
+from gnet_lib._check import require_whole_number
 from gnet_lib.googlenet import DEEP_ROWS
 from gnet_lib.inception import InceptionBase
 
@@ -39,11 +41,10 @@ HOMES = vars(gnet_lib)["_HOMES"]  # public name -> the module where it is at hom
 ROOMS = tuple(name for name, home in HOMES.items() if home == "gnet_lib")
 
 
-def shown() -> list[str]:
-    """The full names that the pages describe, as often as they do."""
-    return [
-        name for page in PAGES for _, name in DIRECTIVE.findall(page.read_text(encoding="utf-8"))
-    ]
+def shown(*pages: Path) -> list[str]:
+    """The full names that some pages, or all, describe, as often as they do."""
+    texts = [page.read_text(encoding="utf-8") for page in pages or PAGES]
+    return [name for text in texts for _, name in DIRECTIVE.findall(text)]
 
 
 def resolved(name: str):
@@ -86,10 +87,9 @@ def names_used(tree: ast.Module) -> set[tuple[str, str]]:
                 if alias.name in ROOMS:
                     rooms[alias.asname or alias.name] = alias.name
                 else:
-                    room = (node.module if "." in node.module else HOMES[alias.name]).partition(
-                        "."
-                    )[2]
-                    used.add((room, alias.name))
+                    home = node.module or ""
+                    home = home if "." in home else HOMES[alias.name]
+                    used.add((home.partition(".")[2], alias.name))
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.Attribute)
@@ -123,7 +123,11 @@ def test_every_name_that_a_notebook_uses_is_shown():
 
 
 def test_names_used_are_found():
-    code = "from gnet_lib import plots as p, conv_cost\nfrom gnet_lib.cost import total\np.show(p.roofline(conv_cost))"
+    code = """
+from gnet_lib import plots as p, conv_cost
+from gnet_lib.cost import total
+p.show(p.roofline(conv_cost))
+"""
     assert names_used(ast.parse(code)) == {
         ("cost", "conv_cost"),
         ("cost", "total"),
@@ -158,7 +162,7 @@ def sections(text: str) -> dict[str, str]:
         inspect.cleandoc(text),
         flags=re.MULTILINE,
     )
-    return dict(zip(parts[1::2], parts[2::2]))
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def parameters(value) -> list[str]:
@@ -193,15 +197,20 @@ def entry_point(value):
     )
 
 
+def built_as_its_base(value) -> bool:
+    """Whether a class takes its arguments from a class of this library."""
+    if not inspect.isclass(value) or "__init__" in vars(value):
+        return False
+    return any(base.__module__.startswith("gnet_lib.") for base in value.__bases__)
+
+
 def missing_in(value) -> list[str]:
     """What a docstring does not say."""
     said = sections(value.__doc__ or "")
     described = re.findall(r"^    (\w+): ", said.get("Args", ""), re.MULTILINE)
-    missing = (
-        []
-        if described == parameters(value)
-        else [f"Args are {described}, but should be {parameters(value)}"]
-    )
+    # A class that is built like the one above it leaves the arguments to that one.
+    wanted = [] if built_as_its_base(value) and not described else parameters(value)
+    missing = [] if described == wanted else [f"Args are {described}, but should be {wanted}"]
     returns = inspect.isfunction(value) and inspect.signature(value).return_annotation not in (
         None,
         inspect.Signature.empty,
@@ -230,8 +239,9 @@ def public_methods(value) -> dict[str, object]:
     }
 
 
-def described_objects() -> dict[str, object]:
-    values = {name: resolved(name) for name in shown()}
+def described_objects(page: Path) -> dict[str, Any]:
+    """The functions and classes that a page shows, by their full names."""
+    values = {name: resolved(name) for name in shown(page)}
     return {
         name: value
         for name, value in values.items()
@@ -239,80 +249,32 @@ def described_objects() -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("name", described_objects())
-def test_docstring_says_everything(name):
-    value = resolved(name)
-    assert not missing_in(value)
+def all_missing_in(value) -> list[str]:
+    """The same, also of the methods that a page shows; and whether there is an example."""
+    found = missing_in(value)
     if inspect.isclass(value):
-        assert not {
-            method: found
-            for method, each in public_methods(value).items()
-            if each.__doc__ and (found := missing_in(each))
-        }
+        methods = [each for each in public_methods(value).values() if each.__doc__]
+        found += [missing for each in methods for missing in missing_in(each)]
     # What cannot be built by itself is shown by what is made of it.
-    assert "Example" in sections(value.__doc__) or value is gnet_lib.inception.InceptionBase
-    assert all(
-        doctest.DocTestParser().get_examples(text)
-        for section, text in sections(value.__doc__).items()
-        if section == "Example"
-    )
+    example = sections(value.__doc__ or "").get("Example", "")
+    if not doctest.DocTestParser().get_examples(example) and value is not InceptionBase:
+        found.append("Example")
+    return found
 
 
-def no_args(size: int) -> int:
-    """A side.
-
-    Returns:
-        Pixels.
-    """
-    return size
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_docstrings_say_everything(page):
+    missing = {name: all_missing_in(value) for name, value in described_objects(page).items()}
+    assert not {name: found for name, found in missing.items() if found}
 
 
-def wrong_name(size: int) -> None:
+def silent(size: int) -> int:
     """A side.
 
     Args:
         sides: pixels.
     """
-
-
-def no_returns(size: int) -> int:
-    """A side.
-
-    Args:
-        size: pixels.
-    """
-    return size
-
-
-def no_raises(size: int) -> None:
-    """A side.
-
-    Args:
-        size: pixels.
-    """
-    if size < 1:
-        raise ValueError("size must be at least 1")
-
-
-def no_raises_of_a_check(size: int) -> None:
-    """A side.
-
-    Args:
-        size: pixels.
-    """
-    _require_positive(size)  # noqa: F821
-
-
-def type_before_a_colon(size: int) -> int:
-    """A side.
-
-    Args:
-        size: pixels.
-
-    Returns:
-        The side: as it came.
-    """
-    return size
+    return require_whole_number("size", size)
 
 
 def sound(size: int) -> int:
@@ -326,31 +288,28 @@ def sound(size: int) -> int:
 
     Raises:
         ValueError: for none.
+
+    Example:
+        >>> sound(1)
+        1
     """
     if size < 1:
         raise ValueError("size must be at least 1")
     return size
 
 
-@pytest.mark.parametrize(
-    "function",
-    [no_args, wrong_name, no_returns, no_raises, no_raises_of_a_check, type_before_a_colon],
+def test_a_silent_docstring_is_noticed():
+    missing = all_missing_in(silent)
+    assert [each.split()[0] for each in missing] == ["Args", "Returns", "Raises", "Example"]
+    assert all_missing_in(sound) == []
+
+
+# One of each class that describes its attributes.
+INSTANCES = (
+    GoogLeNet(rows=DEEP_ROWS, image_size=28),
+    AuxiliaryHead(8, 5, 10),
+    InceptionBase(3, WIDTHS["3a"]),
 )
-def test_a_silent_docstring_is_noticed(function):
-    assert len(missing_in(function)) == 1
-
-
-def test_a_sound_docstring_is_complete():
-    assert missing_in(sound) == []
-
-
-INSTANCES = {
-    "GoogLeNet": lambda: GoogLeNet(rows=DEEP_ROWS, image_size=28),
-    "AuxiliaryHead": lambda: AuxiliaryHead(8, 5, 10),
-    "NaiveInception": lambda: NaiveInception(3, WIDTHS["3a"]),
-    "Inception": lambda: Inception(3, WIDTHS["3a"]),
-    "InceptionBase": lambda: InceptionBase(3, WIDTHS["3a"]),
-}
 
 
 def attributes_said(value) -> set[str]:
@@ -361,28 +320,28 @@ def attributes_said(value) -> set[str]:
 
 
 def attributes_held(instance: nn.Module) -> set[str]:
-    """What a module keeps under a public name of its own."""
-    own = set(vars(instance)) - set(vars(nn.Module())) | {
-        name for name, _ in instance.named_children()
-    }
-    return own | ({"concat_order"} if isinstance(instance, InceptionBase) else set())
+    """What a module, or its class, keeps under a public name of its own."""
+    own = set(vars(instance)) - set(vars(nn.Module()))
+    own |= {name for name, _ in instance.named_children()}
+    of_class = {name for name, value in vars(type(instance)).items() if not callable(value)}
+    return {name for name in own | of_class if not name.startswith("_")}
 
 
-@pytest.mark.parametrize("name", INSTANCES)
-def test_attributes_are_described(name):
-    instance = INSTANCES[name]()
+@pytest.mark.parametrize("instance", INSTANCES, ids=lambda instance: type(instance).__name__)
+def test_attributes_are_described(instance):
     assert attributes_said(type(instance)) == attributes_held(instance)
 
 
 def test_every_class_that_describes_attributes_is_tried():
-    assert {
-        value.__name__
-        for value in described_objects().values()
-        if inspect.isclass(value) and attributes_said(value)
-    } == set(INSTANCES)
+    values = [value for page in PAGES for value in described_objects(page).values()]
+    told = {value for value in values if inspect.isclass(value) and attributes_said(value)}
+    assert told == {type(instance) for instance in INSTANCES}
 
 
 # --- examples run after a star import of their room --------------------------------------
+
+
+DEFINITIONS = (ast.FunctionDef, ast.ClassDef)
 
 
 def unknown_names(examples: list[doctest.Example], room) -> set[str]:
@@ -390,6 +349,7 @@ def unknown_names(examples: list[doctest.Example], room) -> set[str]:
     tree = ast.parse("".join(example.source for example in examples))
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     made = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    made |= {node.name for node in ast.walk(tree) if isinstance(node, DEFINITIONS)}
     imported = {
         alias.asname or alias.name
         for node in ast.walk(tree)
@@ -402,10 +362,12 @@ def unknown_names(examples: list[doctest.Example], room) -> set[str]:
     return {node.id for node in names} - made - imported - star - set(vars(builtins))
 
 
-@pytest.mark.parametrize("name", described_objects())
-def test_example_needs_no_more_than_its_room(name):
-    room = import_module(name.rpartition(".")[0])
-    assert not unknown_names(doctest.DocTestParser().get_examples(resolved(name).__doc__), room)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_examples_need_no_more_than_their_room(page):
+    for name, value in described_objects(page).items():
+        room = import_module(name.rpartition(".")[0])
+        examples = doctest.DocTestParser().get_examples(value.__doc__)
+        assert not unknown_names(examples, room), name
 
 
 def test_a_name_from_nowhere_is_noticed():
@@ -462,7 +424,7 @@ def chapters_of_pages() -> set[tuple[str, str]]:
     """(page, chapter): what the pages of the reference say about where they are taught."""
     lines = {
         page.name: re.findall(
-            r"^`gnet_lib\.\w+`.*, taught in (.*)\.$", page.read_text(encoding="utf-8"), re.MULTILINE
+            r"^`gnet_lib\.\w+`.*\btaught in (.*)\.$", page.read_text(encoding="utf-8"), re.MULTILINE
         )
         for page in PAGES
     }
@@ -759,7 +721,8 @@ def test_names_stand_in_the_general_index(whole_book):
     page = BeautifulSoup(
         (whole_book[0] / "genindex.html").read_text(encoding="utf-8"), "html.parser"
     )
-    targets = {link["href"].partition("#")[2] for link in page.select("table.indextable a")}
+    links = [str(link["href"]) for link in page.select("table.indextable a")]
+    targets = {link.partition("#")[2] for link in links}
     assert not set(shown()) - targets
 
 
