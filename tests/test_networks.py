@@ -5,21 +5,22 @@ prints about them, the transcription of the paper's table, and counts written ou
 """
 
 import datetime
-import importlib.util
 import json
 import math
 from itertools import combinations, product
+from typing import Any
 
+import latency
 import matplotlib.colors
 import pandas
 import pytest
 import torch
 import torchinfo
-from conftest import ROOT
-from test_cost import multiply_adds_of_torch, on_meta
-from test_paper import PRINTED_ROWS
+from conftest import parameters_of
+from printed_table import PRINTED_ROWS
+from probes import multiply_adds_of_torch, on_meta
 from test_plots import as_hex, numbers, texts
-from test_teaching import definitions_of, parameters_of
+from test_teaching import definitions_of
 from torch import nn
 from torchvision import models
 
@@ -27,6 +28,7 @@ from gnet_lib import GoogLeNet, conv_cost, network_cost, plots
 from gnet_lib.cost import total
 from gnet_lib.plots.style import short
 from gnet_lib.records import read_record
+from gnet_lib.variants import notes_variant
 
 CHAPTER = "01_why_cheaply.ipynb"
 ALEXNET_2012 = 60_965_224
@@ -42,8 +44,12 @@ def taught(name: str):
 
 # (in, out, kernel, side of the output map, groups) of the convolutions, from the paper's text.
 ALEXNET_CONVOLUTIONS = (
-    (3, 96, 11, 55, 1), (96, 256, 5, 27, 2), (256, 384, 3, 13, 1), (384, 384, 3, 13, 2), (384, 256, 3, 13, 2),
-)  # fmt: skip
+    (3, 96, 11, 55, 1),
+    (96, 256, 5, 27, 2),
+    (256, 384, 3, 13, 1),
+    (384, 384, 3, 13, 2),
+    (384, 256, 3, 13, 2),
+)
 ALEXNET_LINEARS = ((9216, 4096), (4096, 4096), (4096, 1000))
 
 
@@ -243,10 +249,11 @@ NETWORKS = pandas.DataFrame(
 def test_network_map_draws_area_by_parameters_and_says_its_numbers():
     figure = plots.network_map(NETWORKS)
     (axes,) = figure.axes
-    drawn = {tuple(circle.get_offsets()[0]): circle for circle in axes.collections}
+    circles: list[Any] = list(axes.collections)
+    drawn = {tuple(circle.get_offsets()[0]): circle for circle in circles}
     areas = {}
-    for name, row in NETWORKS.iterrows():
-        circle = drawn[row["multiply-adds"], row["accuracy"]]
+    for name in NETWORKS.index:
+        circle = drawn[NETWORKS["multiply-adds"][name], NETWORKS["accuracy"][name]]
         areas[name] = circle.get_sizes()[0]
         in_colour = as_hex(circle.get_facecolor()[0][:3]) == plots.PLAIN.upper()
         assert in_colour == (name == "GoogLeNet")
@@ -258,17 +265,18 @@ def test_network_map_draws_area_by_parameters_and_says_its_numbers():
 
 
 def test_price_bars_has_a_panel_for_each_price_and_says_the_orders():
-    prices = NETWORKS[["parameters", "multiply-adds"]]
+    prices = NETWORKS.drop(columns="accuracy")
     figure = plots.price_bars(prices)
     for axes, column in zip(figure.axes, prices.columns, strict=True):
         assert axes.get_title(loc="left") == column
-        assert [bar.get_width() for bar in axes.patches] == list(prices[column])
+        bars: list[Any] = list(axes.patches)
+        assert [bar.get_width() for bar in bars] == list(prices[column])
         assert [label.get_text().strip() for label in axes.texts] == [
             short(value) for value in prices[column]
         ]
     alt = plots.alt_text(figure)
-    assert "by parameters: GoogLeNet, AlexNet, VGG-16;" in alt
-    assert "by multiply-adds: AlexNet, GoogLeNet, VGG-16." in alt
+    assert "by parameters: GoogLeNet, AlexNet, VGG-16" in alt
+    assert "by multiply-adds: AlexNet, GoogLeNet, VGG-16" in alt
 
 
 def test_convolution_diagram_draws_what_it_counts():
@@ -286,9 +294,9 @@ def test_convolution_diagram_draws_what_it_counts():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ((0, 3, 3, 4), "in_channels must be a whole number of at least 1, but it is 0"),
-        ((2, 3, 2, 4), "kernel_size must be odd and at most 4, the size of the map, but it is 2"),
-        ((2, 3, 5, 4), "kernel_size must be odd and at most 4, the size of the map, but it is 5"),
+        ((0, 3, 3, 4), "^in_channels .* 0"),
+        ((2, 3, 2, 4), "^kernel_size .* odd .* 2"),
+        ((2, 3, 5, 4), "^kernel_size .* at most 4.* 5"),
     ],
 )
 def test_convolution_diagram_refuses(arguments, message):
@@ -299,16 +307,7 @@ def test_convolution_diagram_refuses(arguments, message):
 # --- the recorded times ------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def benchmark():
-    """``benchmarks/latency.py`` as a module."""
-    spec = importlib.util.spec_from_file_location("latency", ROOT / "benchmarks" / "latency.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def check_recording(recorded: dict, networks, batches) -> None:
+def check_recording(recorded: dict[str, Any], networks, batches) -> None:
     datetime.date.fromisoformat(recorded["date"])
     assert recorded["command"] == "python benchmarks/latency.py"
     for field in ("cpu", "instructions", "system", "python", "torch", "torchvision"):
@@ -323,69 +322,66 @@ def check_recording(recorded: dict, networks, batches) -> None:
         assert row["linear_milliseconds"] > 0 and row["milliseconds"] > 0
 
 
-def test_the_recorded_times_are_those_of_the_script(benchmark):
+def test_the_recorded_times_are_those_of_the_script():
     recorded = read_record("latency")
-    check_recording(recorded, benchmark.NETWORKS, benchmark.REPEATS)
+    check_recording(recorded, latency.NETWORKS, latency.REPEATS)
     for row in recorded["times"]:
-        assert row["repeats"] == benchmark.REPEATS[row["batch"]]
+        assert row["repeats"] == latency.REPEATS[row["batch"]]
         assert row["linear_milliseconds"] < row["milliseconds"]
 
 
-def test_the_script_writes_what_the_chapter_reads(benchmark, monkeypatch, tmp_path, capsys):
-    small = lambda: nn.Sequential(
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)
-    )
-    monkeypatch.setattr(benchmark, "NETWORKS", {"one": small, "two": small})
-    monkeypatch.setattr(benchmark, "REPEATS", {1: 2, 4: 1})
+def test_the_script_writes_what_the_chapter_reads(monkeypatch, tmp_path, capsys):
+    def small():
+        return nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)
+        )
+
+    monkeypatch.setattr(latency, "NETWORKS", {"one": small, "two": small})
+    monkeypatch.setattr(latency, "REPEATS", {1: 2, 4: 1})
     monkeypatch.setattr(
-        benchmark, "latency_ms", lambda model, batch, repeats: 10.0 * len(batch) + repeats
+        latency, "latency_ms", lambda model, batch, repeats: 10.0 * len(batch) + repeats
     )
     file = tmp_path / "results" / "latency.json"
-    benchmark.main(["--out", str(file)])
+    latency.main(["--out", str(file)])
     recorded = json.loads(file.read_text(encoding="utf-8"))
     check_recording(recorded, ["one", "two"], [1, 4])
     assert [row["milliseconds"] for row in recorded["times"]] == [12.0, 41.0, 12.0, 41.0]
     assert "wrote latency.json" in capsys.readouterr().out
 
 
-def test_another_round_keeps_the_faster_times(benchmark, monkeypatch, tmp_path):
-    monkeypatch.setattr(benchmark, "NETWORKS", {"one": lambda: nn.Sequential(nn.Linear(3, 5))})
-    monkeypatch.setattr(benchmark, "REPEATS", {1: 1, 4: 1})
+def test_another_round_keeps_the_faster_times(monkeypatch, tmp_path):
+    monkeypatch.setattr(latency, "NETWORKS", {"one": lambda: nn.Sequential(nn.Linear(3, 5))})
+    monkeypatch.setattr(latency, "REPEATS", {1: 1, 4: 1})
     file = tmp_path / "latency.json"
     # In each round: whole and linear layers with one image, then with four.
     times = iter([4.0, 9.0, 6.0, 2.0, 5.0, 1.0, 3.0, 8.0])
-    monkeypatch.setattr(benchmark, "latency_ms", lambda model, batch, repeats: next(times))
-    benchmark.main(["--out", str(file)])
-    benchmark.main(["--out", str(file), "--again"])
+    monkeypatch.setattr(latency, "latency_ms", lambda model, batch, repeats: next(times))
+    latency.main(["--out", str(file)])
+    latency.main(["--out", str(file), "--again"])
     recorded = json.loads(file.read_text(encoding="utf-8"))
     assert recorded["rounds"] == 2
     kept = [(row["milliseconds"], row["linear_milliseconds"]) for row in recorded["times"]]
     assert kept == [(4.0, 1.0), (3.0, 2.0)]
 
 
-def test_another_round_on_another_machine_is_refused(benchmark, tmp_path):
+def test_another_round_on_another_machine_is_refused(tmp_path):
     file = tmp_path / "latency.json"
     file.write_text(
-        json.dumps(
-            {"machine": {**benchmark.machine(), "cpu": "an abacus"}, "rounds": 1, "times": []}
-        )
+        json.dumps({"machine": {**latency.machine(), "cpu": "an abacus"}, "rounds": 1, "times": []})
     )
-    with pytest.raises(
-        SystemExit,
-        match="--again needs a file of the same machine and versions, but .* 'an abacus'",
-    ):
-        benchmark.main(["--out", str(file), "--again"])
+    with pytest.raises(SystemExit, match="^--again .* 'an abacus'"):
+        latency.main(["--out", str(file), "--again"])
 
 
-def test_linear_part_is_the_linear_layers_in_their_order(benchmark):
-    part = benchmark.linear_part(on_meta(lambda: models.alexnet(weights=None)))
+def test_linear_part_is_the_linear_layers_in_their_order():
+    part = latency.linear_part(on_meta(lambda: models.alexnet(weights=None)))
     assert [(layer.in_features, layer.out_features) for layer in part] == list(ALEXNET_LINEARS)
-    without = benchmark.linear_part(on_meta(benchmark.NETWORKS["GoogLeNet without normalisation"]))
+    without = latency.linear_part(on_meta(latency.NETWORKS["GoogLeNet without normalisation"]))
     assert [(layer.in_features, layer.out_features) for layer in without] == [(1024, 1000)]
 
 
-def test_the_script_times_the_networks_that_it_names(benchmark):
-    built = {name: on_meta(build) for name, build in benchmark.NETWORKS.items()}
+def test_the_script_times_the_networks_that_it_names():
+    built = {name: on_meta(build) for name, build in latency.NETWORKS.items()}
     sizes = {name: parameters_of(network) for name, network in built.items()}
     assert sizes == {
         "AlexNet": 61_100_840,

@@ -13,7 +13,7 @@ import pytest
 import torch
 from conftest import BOOK, parameters_of
 from IPython.core.inputtransformer2 import TransformerManager
-from test_paper import MODULES
+from printed_table import MODULES
 
 from gnet_lib import Inception, NaiveInception, conv_cost
 
@@ -47,7 +47,7 @@ def code_nodes(notebook: str) -> list[ast.stmt]:
 def definitions_of(notebook: str) -> dict:
     """The notebook's imports, functions and classes, executed; nothing else of it is."""
     wanted = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-    nodes = [node for node in code_nodes(notebook) if isinstance(node, wanted)]
+    nodes: list[ast.stmt] = [node for node in code_nodes(notebook) if isinstance(node, wanted)]
     source = ast.unparse(ast.Module(nodes, type_ignores=[]))
     linecache.cache[notebook] = (len(source), None, source.splitlines(keepends=True), notebook)
     names = {}

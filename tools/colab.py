@@ -1,4 +1,4 @@
-"""Do what a reader on Colab does, with Colab's versions: install by the set-up cell, run the chapters.
+"""Do what a reader on Colab does, with Colab's versions: install by the set-up cell, then run.
 
     .venv-colab/bin/python tools/colab.py                          # every chapter (`make colab`)
     .venv-colab/bin/python tools/colab.py book/05_googlenet.ipynb  # only this one
@@ -33,11 +33,8 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError
 ROOT = Path(__file__).resolve().parents[1]
 SLUG = "reader/googlenet-book"  # the address of the copy; no such repository is asked for
 ADDED = {"gnet_lib", "torchinfo"}
-LONGEST = (
-    "08_training.ipynb",
-    "07_data_and_device.ipynb",
-    "06_auxiliary_classifiers.ipynb",
-)  # minutes each, so they start first
+# Minutes each, so they start first.
+LONGEST = ("08_training.ipynb", "07_data_and_device.ipynb", "06_auxiliary_classifiers.ipynb")
 
 
 # --- the book at an address -----------------------------------------------------------
@@ -125,21 +122,20 @@ def set_up(book: Path) -> list[str]:
         except CellExecutionError as error:
             return [f"it failed: {error}"]
     after = installed()
-    print(
-        f"The set-up cell added {', '.join(f'{name} {after[name]}' for name in sorted(set(after) - set(before)))}"
-    )
+    added = sorted(set(after) - set(before))
+    print(f"The set-up cell added {', '.join(f'{name} {after[name]}' for name in added)}")
     return changes(before, after)
 
 
 # --- what must be equal ---------------------------------------------------------------
 
 
-# The labels that matplotlib chooses by itself on a logarithmic axis: other powers in other versions.
+# The labels of a logarithmic axis, which each version of matplotlib chooses for itself.
 POWERS_OF_TEN = re.compile(r"\$\\mathdefault\{.*\}\$")
 
 
 def figure_texts(svg: str) -> tuple[str, ...]:
-    """The words and numbers of a figure: matplotlib writes each beside the shape it draws for it."""
+    """The words and numbers of a figure: matplotlib writes each beside the shape drawn for it."""
     texts = re.findall(r"<!-- (.*?) -->", svg, flags=re.DOTALL)
     return tuple(text for text in texts if not POWERS_OF_TEN.fullmatch(text))
 
@@ -228,9 +224,7 @@ def main(arguments: list[str]) -> int:
     os.environ.pop("PYTHONPATH", None)  # the library must come from where the cell installed it
     os.environ.pop("MPLBACKEND", None)
     os.environ["PYTHONHASHSEED"] = "0"
-    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = (
-        "1"  # no word about frozen modules from each kernel
-    )
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # no kernel speaks of frozen modules
     with tempfile.TemporaryDirectory() as folder:
         publish(Path(folder))
         complaints = set_up(Path(folder) / "book")

@@ -6,8 +6,8 @@
 The address as the browser or `git clone` has it, https://github.com/owner/name.git, is understood.
 
 Its home is `[project.urls] Repository` in pyproject.toml. The others are copies: the links
-in README.md, CONTRIBUTING.md, CITATION.cff and the page for teachers, the launch buttons in _config.yml, and in
-each notebook the badge and the line `REPOSITORY = "..."` of the set-up cell.
+in README.md, CONTRIBUTING.md, CITATION.cff and the page for teachers, the launch buttons in
+_config.yml, and in each notebook the badge and the line `REPOSITORY = "..."` of the set-up cell.
 """
 
 import re
@@ -25,7 +25,7 @@ NOTEBOOK_LINE = re.compile(r'(REPOSITORY = \\")(' + SLUG + r')(\\")')
 NOTEBOOK_BADGE = re.compile(
     r"(\(https://colab\.research\.google\.com/github/)(" + SLUG + r")(/blob/main/)"
 )
-# How a link names a repository: GitHub itself, Colab (github/), shields.io (github/KIND/), Binder (gh/).
+# How a link names a repository: GitHub, Colab (github/), shields.io (github/KIND/), Binder (gh/).
 LINK_START = (
     r"((?:github\.com/|google\.com/github/|shields\.io/github/[\w/-]*?|mybinder\.org/v2/gh/))"
 )
@@ -117,7 +117,8 @@ def disagreements(root: Path = ROOT) -> list[str]:
         names_it = f'REPOSITORY = \\"{slug}\\"' if path.suffix == ".ipynb" else f"github.com/{slug}"
         if names_it not in text or stamped(path, olds, slug) != text:
             wrong.append(
-                f"{path.relative_to(root)} does not carry the address {slug} of pyproject.toml: run `make repository REPO={slug}`"
+                f"{path.relative_to(root)} does not carry the address {slug} of pyproject.toml: "
+                f"run `make repository REPO={slug}`"
             )
     return wrong
 
@@ -151,7 +152,8 @@ def main(arguments: list[str], root: Path = ROOT) -> int:
         )
         if changed:
             print(
-                "Next: commit these files, then `make book`. Hand-outs made before carry the old address: make them again."
+                "Next: commit these files, then `make book`. Hand-outs made before carry the old "
+                "address: make them again."
             )
     print(
         f"The repository is {current(root)}"

@@ -11,7 +11,10 @@ import zlib
 from pathlib import Path
 
 INVENTORIES = Path(__file__).resolve().parents[1] / "book" / "_inv"
-HEADER = "# Sphinx inventory version 2\n# Project: {}\n# Version: \n# The remainder of this file is compressed using zlib.\n"
+HEADER = (
+    "# Sphinx inventory version 2\n# Project: {}\n# Version: \n"
+    "# The remainder of this file is compressed using zlib.\n"
+)
 
 
 def kind(name: str) -> str:
