@@ -19,8 +19,9 @@ from fetch import find_browser
 from playwright.sync_api import Browser, ConsoleMessage, Request, sync_playwright
 
 FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
 # What belongs to the page itself.
 LOCAL_SCHEMES = {"file", "data", "blob", "about"}
@@ -43,7 +44,7 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"  # one connection for many files
 
-    def log_message(self, *arguments):
+    def log_message(self, format, *args):
         pass
 
     def handle(self):

@@ -244,7 +244,7 @@ def test_a_variant_is_explored_with_its_own_formulas(module):
         found = [eval(formula(each, design, branch), dict(sliders)) for each in MEASURES]
         cost = costs[branch]
         assert found == [cost.multiply_adds, cost.parameters, channels[branch]], branch
-    page = module_explorer(IN_CHANNELS, SMALL, size, (REDUCED, design)).data
+    page = str(module_explorer(IN_CHANNELS, SMALL, size, (REDUCED, design)).data)
     assert f">{total(costs).multiply_adds:,}</output>" in page
     assert f"the {design.name} one needs" in page
     chart = json.dumps(explorer_chart(IN_CHANNELS, SMALL, size, (REDUCED, design)).to_dict())

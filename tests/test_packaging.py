@@ -1,4 +1,4 @@
-"""What is installed and what stands around it: the wheel, its dependencies, README, licences, citation."""
+"""What is installed and what stands around it: wheel, dependencies, README, licences, citation."""
 
 import re
 import shutil
@@ -147,9 +147,9 @@ def test_the_lock_names_no_host_but_the_public_index():
 def test_requirements_are_made_from_the_lock():
     """The file says how it was made; made so again, it is the same."""
     text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    options = re.search(
+    (options,) = re.findall(
         r"^#    uv export (.*) --output-file requirements\.txt$", text, re.MULTILINE
-    )[1]
+    )
     command = [sys.executable, "-m", "uv", "export", "--offline", "--quiet", *options.split()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -273,7 +273,7 @@ def test_citation_and_bibliography_agree():
 
 
 def test_licence_names_every_part_of_others():
-    """Each folder with a licence file of its own stands in LICENSE, and each file named there exists."""
+    """Each folder with a licence file stands in LICENSE, and each file named there exists."""
     licence = (ROOT / "LICENSE").read_text(encoding="utf-8")
     named = re.findall(r"\b((?:book|gnet_lib)/[\w./-]*LICENSE[-\w]*\*?)", licence)
     found = {path for pattern in named for path in ROOT.glob(pattern)}

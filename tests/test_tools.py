@@ -1,4 +1,4 @@
-"""The commands of the Makefile and the tools behind them, also where something stands in their way."""
+"""The commands of the Makefile and the tools behind them, also where something is in the way."""
 
 import copy
 import errno
@@ -404,6 +404,7 @@ def test_serve_shows_the_book_on_this_machine_only(newcomer):
         start_new_session=True,
     ) as server:
         try:
+            assert server.stdout
             assert f"Serving HTTP on 127.0.0.1 port {port}" in server.stdout.readline()
             assert urllib.request.urlopen(f"http://127.0.0.1:{port}/").read() == b"the book"
         finally:
@@ -488,7 +489,8 @@ def test_an_old_python_is_named(newcomer, tmp_path):
     )
     done = newcomer.make("setup", PATH=f"{tmp_path / 'old'}:{os.environ['PATH']}")
     assert last_word(done) == (
-        "Python 3.11 or newer is needed, but 'python3 --version' says: Python 3.8.18. Name another: make PYTHON=python3.12 ..."
+        "Python 3.11 or newer is needed, but 'python3 --version' says: Python 3.8.18. "
+        "Name another: make PYTHON=python3.12 ..."
     )
     newcomer.uv(UV_WORKS)
     assert newcomer.make().returncode == 0 and newcomer.is_ready()

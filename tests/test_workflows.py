@@ -1,4 +1,4 @@
-"""The workflows on GitHub: they can be read, ask for what exists, and may do no more than they need.
+"""The workflows on GitHub: they can be read, ask for what exists, and do no more than they need.
 
 Each check takes a workflow and returns complaints, and is tried on spoilt copies.
 """
@@ -196,7 +196,9 @@ def recipe(target):
     """What a target of the Makefile waits for, and the commands that it runs."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     pattern = rf"^{target}:([^#\n]*)(?:#.*)?\n((?:\t.*\n)*)"
-    before, commands = re.search(pattern, makefile, re.MULTILINE).groups()
+    found = re.search(pattern, makefile, re.MULTILINE)
+    assert found, f"the Makefile has no target {target}"
+    before, commands = found.groups()
     return before.split(), [line.strip() for line in commands.splitlines()]
 
 

@@ -53,7 +53,7 @@ class Mutant:
         from cosmic_ray.plugins import get_operator  # pyright: ignore[reportMissingImports]
 
         code = (ROOT / self.path).read_text(encoding="utf-8")
-        return mutate_code(code, get_operator(self.operator)(), self.occurrence)
+        return str(mutate_code(code, get_operator(self.operator)(), self.occurrence))
 
     def __str__(self) -> str:
         before = (ROOT / self.path).read_text(encoding="utf-8").splitlines()
