@@ -7,6 +7,7 @@ no longer agree: a comparison that nothing can spoil proves nothing.
 """
 
 import inspect
+import warnings
 from typing import Any, NamedTuple
 
 import pytest
@@ -293,6 +294,13 @@ def test_the_papers_network_is_refused():
     message = r"^theirs must have body.3a.branches.5x5.* \(32, 16, 5, 5\), .* \(32, 16, 3, 3\)"
     with pytest.raises(ValueError, match=message):
         load_torchvision_weights(ours, torchvision_googlenet(aux=False))
+
+
+def test_a_network_that_cannot_rescale_its_input_is_taken_in_silence():
+    ours, another = on_meta(torchvision_variant), on_meta(torchvision_variant)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_torchvision_weights(ours, another)
 
 
 def test_a_network_that_rescales_its_input_is_announced():
