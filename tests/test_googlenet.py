@@ -578,6 +578,7 @@ def test_mini_shapes(module, channels):
         "4b": (2, channels["4b"], 7, 7),
     }
     assert model(images).shape == (2, 10)
+    assert model.image_size == 28
     layers = layer_shapes(MINI_ROWS, 1, 28, module.design)
     assert {layer.row.name: layer.out_channels for layer in layers} == {
         name: shape[1] for name, shape in shapes.items()

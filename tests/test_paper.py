@@ -212,9 +212,10 @@ def test_every_width_is_checked(field):
     refuses(InceptionWidths, field, 0, **sound)
 
 
-def test_widths_cannot_be_changed():
+@pytest.mark.parametrize("frozen", [WIDTHS["3a"], *TABLE_1[3:5], TABLE_1[0]], ids=repr)
+def test_a_row_and_its_widths_cannot_be_changed(frozen):
     with pytest.raises(dataclasses.FrozenInstanceError):
-        WIDTHS["3a"].__setattr__("c1x1", 2)
+        frozen.__setattr__(dataclasses.fields(frozen)[0].name, 2)
 
 
 @pytest.mark.parametrize("argument, bad", [
