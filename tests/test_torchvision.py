@@ -306,8 +306,9 @@ def test_a_network_that_cannot_rescale_its_input_is_taken_in_silence():
 def test_a_network_that_rescales_its_input_is_announced():
     theirs = torchvision_googlenet(aux=False)
     theirs.transform_input = True
+    ours = torchvision_variant(num_classes=CLASSES, aux=False).double()
     with pytest.warns(UserWarning, match="^theirs has transform_input=True") as warned:
-        ours = ours_with_weights_of(theirs, aux=False)
+        load_torchvision_weights(ours, theirs)
     assert warned[0].filename == __file__  # it points to the caller
     images = some_images(size=96)
     assert (in_evaluation(ours, images) - in_evaluation(theirs, images)).abs().max() > 1e-3
