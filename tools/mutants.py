@@ -100,9 +100,9 @@ def sample(count: int, seed: int) -> list[Mutant]:
 # --- the tests ---------------------------------------------------------------------------
 
 
-def stages(mutant: Mutant) -> list[list[str]]:
-    """The arguments of pytest, one list a stage, the likeliest to notice first."""
-    name = mutant.path.with_suffix("").parts[1]
+def stages(path: Path) -> list[list[str]]:
+    """The arguments of pytest for a changed file, one list a stage, the likeliest first."""
+    name = path.with_suffix("").parts[1]
     own = [f"tests/test_{name}.py"] if (ROOT / f"tests/test_{name}.py").exists() else []
     rest = sorted(
         str(path.relative_to(ROOT))
@@ -116,7 +116,7 @@ def stages(mutant: Mutant) -> list[list[str]]:
     ]
     nbval = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]
     return [
-        ["--doctest-modules", str(mutant.path), *own],
+        ["--doctest-modules", str(path), *own],
         ["--doctest-modules", "gnet_lib", *rest],
         [*nbval, *chapters],
     ]
@@ -152,13 +152,21 @@ def notices(copy: Path, arguments: list[str], seconds: float) -> bool:
     return done.returncode != 0
 
 
+def require_green(paths: set[Path], copy: Path, seconds: float) -> None:
+    """Stop unless every stage passes without a change: else all changes would seem noticed."""
+    wanted = {tuple(arguments) for path in paths for arguments in stages(path)}
+    for arguments in sorted(wanted):
+        if notices(copy, list(arguments), seconds):
+            sys.exit(f"These tests fail without any change: pytest {' '.join(arguments)}")
+
+
 def survives(mutant: Mutant, copy: Path, seconds: float) -> bool:
     """Change the copy, run the tests stage by stage, and put the file back."""
     file = copy / mutant.path
     before = file.read_text(encoding="utf-8")
     file.write_text(mutant.source(), encoding="utf-8")
     try:
-        return not any(notices(copy, arguments, seconds) for arguments in stages(mutant))
+        return not any(notices(copy, arguments, seconds) for arguments in stages(mutant.path))
     finally:
         file.write_text(before, encoding="utf-8")
 
@@ -172,6 +180,9 @@ def run(mutants: list[Mutant], workers: int, seconds: float) -> list[Mutant]:
         for number in range(workers):
             (Path(folder) / str(number)).mkdir()
             copies.put(copy_repository(Path(folder) / str(number)))
+        first = copies.get()
+        require_green({mutant.path for mutant in mutants}, first, seconds)
+        copies.put(first)
 
         def one(mutant: Mutant) -> tuple[Mutant, bool]:
             copy = copies.get()
