@@ -137,7 +137,7 @@ def copy_repository(folder: Path) -> Path:
 
 def notices(copy: Path, arguments: list[str], seconds: float) -> bool:
     """Whether pytest fails in the copy, or does not come to an end."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", *arguments]
     environment = {
         **os.environ,
         "PYTHONPATH": str(copy), "PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1",
