@@ -251,12 +251,13 @@ class Watch:
     seconds: float = 0.0
     steps: int = 0
     rows: list[Result] = field(default_factory=list)
-    started: float = 0.0
+    started: float | None = None
 
     def start(self) -> None:
         self.started = time.perf_counter()
 
     def stop(self) -> None:
+        assert self.started is not None, "it was never started"
         self.seconds += time.perf_counter() - self.started
 
     def batch_done(self, images: int) -> bool:

@@ -170,7 +170,7 @@ def inception_cost(
         design: which module to count, for instance ``NAIVE``.
 
     Returns:
-        Branch name -> ``Cost``, in the order of the design: 1x1, 3x3, 5x5, pool.
+        Branch name -> ``Cost``, in the order of the design, from 1x1 to pool.
 
     Raises:
         ValueError: for a bad argument.

@@ -88,6 +88,7 @@ def formula(measure: str, design: Design, branch: str) -> str:
         ValueError: for another measure, or what is no design.
 
     Example:
+        >>> from gnet_lib.design import NAIVE
         >>> formula("multiply-adds", NAIVE, "3x3")
         'size * size * (3*3 * in_channels * c3x3)'
     """
