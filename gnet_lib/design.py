@@ -6,9 +6,9 @@ builds the module, ``cost`` counts it, ``shapes`` follows the channels through a
 ``plots`` draws it, ``explorer`` writes the formulas behind its sliders. So a new variant is a
 new entry:
 
-    >>> two_3x3 = REDUCED.variant("two 3x3", {"5x5": (
-    ...     Conv(1, "c5x5_reduce", name="reduce"), Conv(3, "c5x5"), Conv(3, "c5x5", name="conv2"),
-    ... )})
+    >>> reduce = Conv(1, "c5x5_reduce", name="reduce")
+    >>> first, second = Conv(3, "c5x5", name="first"), Conv(3, "c5x5", name="second")
+    >>> two_3x3 = REDUCED.variant("two 3x3", {"5x5": (reduce, first, second)})
     >>> two_3x3.receptive_fields()["5x5"]
     (5, 5)
 """
