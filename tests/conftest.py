@@ -42,13 +42,13 @@ LONGEST = (
     "07_data_and_device.ipynb",
     "06_auxiliary_classifiers.ipynb",
     "test_results.py",
+    "test_tools.py",
     "test_explorer.py",
-    "test_results_heads.py",
-    "test_graders.py",
     "test_results_side_by_side.py",
     "test_results_fair.py",
-    "test_book.py",
-    "test_reference.py",
+    "test_graders.py",
+    "test_results_heads.py",
+    "test_mutations.py",
 )
 
 

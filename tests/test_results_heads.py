@@ -156,9 +156,12 @@ def test_a_networks_first_look_can_be_made_again(runs):
 # --- a short run again -------------------------------------------------------------------
 
 
-def test_a_short_run_gives_the_recorded_figures(record, short_run):
+def test_a_short_run_gives_the_recorded_figures(record, short_run, monkeypatch):
+    """Two of the four: one at each learning rate, one with the auxiliary classifiers."""
+    chosen = ("plain he 0.03 heads seed 0", "plain he 0.3 none seed 0")
+    monkeypatch.setattr(heads, "SHORT", {name: heads.SHORT[name] for name in chosen})
     now, then = short_run("heads")["runs"], record["short"]["runs"]
-    assert set(now) == set(then) == set(heads.SHORT)
+    assert set(now) == set(chosen)
     for name, run in now.items():
         new, old = run["result"], then[name]["result"]
         assert new["learnt"] == (new["accuracy"] > 0.2)
