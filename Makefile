@@ -62,10 +62,12 @@ book: $(BOOK_READY)  ## build the book from nothing, warnings as errors
 # One thread a process: two workers with two threads each would fight for two cores, and the
 # chapters would take many times as long.
 test colab: export OMP_NUM_THREADS := 1
-test: check data browser  ## check, run all tests, then execute all notebooks and compare
-	$(BIN)/python -m pytest --doctest-modules gnet_lib tests -n $(WORKERS) --dist loadfile
-	$(BIN)/python -m pytest --nbval --nbval-current-env book/ -n $(WORKERS) --dist loadscope \
-	  --nbval-sanitize-with tests/nbval_sanitize.cfg
+# One run for tests and chapters, so that all workers are busy to the end. The longest files start
+# first (tests/conftest.py); xdist's own order would undo that.
+test: check data browser  ## check, run all tests, execute all notebooks and compare
+	$(BIN)/python -m pytest --doctest-modules gnet_lib tests $(wildcard book/*.ipynb) \
+	  --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg \
+	  -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=30
 
 check: $(READY)  ## read the code without running it: style, types, who imports whom, workflows
 	$(BIN)/ruff check

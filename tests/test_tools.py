@@ -274,7 +274,7 @@ def bare(tmp_path, monkeypatch):
     monkeypatch.setattr(fetch, "drivers_own", lambda: str(tmp_path / "nowhere"))
     monkeypatch.setattr(fetch.os, "geteuid", lambda: 1000)
     monkeypatch.setattr(gnet_lib.data, "DEBIAN_FOLDER", tmp_path / "debian")
-    monkeypatch.setattr(gnet_lib.data, "_mirrors", lambda: ["http://127.0.0.1:9/"])
+    monkeypatch.setattr(gnet_lib.data, "MIRRORS", ("http://127.0.0.1:9/",))
     return tmp_path
 
 
