@@ -393,7 +393,7 @@ def test_serve_shows_the_book_on_this_machine_only(newcomer):
     page.parent.mkdir(parents=True)
     page.write_text("the book", encoding="utf-8")
     port = free_port()
-    command = ["make", "serve", f"PORT={port}", f"PYTHON={sys.executable}"]
+    command = ["make", "--no-print-directory", "serve", f"PORT={port}", f"PYTHON={sys.executable}"]
     with subprocess.Popen(
         command,
         cwd=newcomer.folder,

@@ -283,7 +283,6 @@ BY_HAND = {
 def main(arguments: list[str]) -> int:
     """Find or fetch what is named; 1 when it cannot be had."""
     (wanted,) = arguments
-    data.TIMEOUT_SECONDS = SECONDS
     try:
         print(first_that_works({"data": DATA_WAYS, "browser": BROWSER_WAYS}[wanted]))
     except NotThere as error:
@@ -296,4 +295,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    data.TIMEOUT_SECONDS = SECONDS
     sys.exit(main(sys.argv[1:]))
