@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from gnet_lib._check import require_bool, require_instance, require_whole_number
-from gnet_lib.design import NAIVE, REDUCED, Conv, Design, kernel_pair
+from gnet_lib.design import NAIVE, REDUCED, Conv, Design, kernel_pair, require_design
 from gnet_lib.paper import (
     AUX_AFTER,
     AUX_CHANNELS,
@@ -37,7 +37,6 @@ from gnet_lib.shapes import (
     LayerShape,
     inception_shapes,
     layer_shapes,
-    require_design,
     require_heads,
 )
 

@@ -17,7 +17,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Generic, NamedTuple, TypeVar
 
-from gnet_lib._check import require_bool, require_choice, require_layer_name, require_odd
+from gnet_lib._check import (
+    require_bool,
+    require_choice,
+    require_instance,
+    require_layer_name,
+    require_odd,
+)
 from gnet_lib.paper import InceptionWidths
 
 Channels = TypeVar("Channels")  # a number; the explorer's formulas calculate with names instead
@@ -304,6 +310,11 @@ def require_odd_kernel(kernel_size: int | tuple[int, int]) -> None:
     """Raise a ``ValueError`` unless this is an odd side, or a pair of odd sides."""
     for side in kernel_pair(kernel_size):
         require_odd("kernel_size", side)
+
+
+def require_design(design: Design) -> Design:
+    """The design, or a ``ValueError`` unless it is one."""
+    return require_instance("design", design, Design, "a Design, for instance NAIVE or REDUCED")
 
 
 def require_branches(branches: Mapping[str, tuple[BranchLayer, ...]]) -> None:

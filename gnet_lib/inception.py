@@ -14,6 +14,7 @@ from gnet_lib.design import (
     PlacedLayer,
     Pool,
     kernel_pair,
+    require_design,
     require_odd_kernel,
 )
 from gnet_lib.paper import InceptionWidths, require_widths
@@ -177,7 +178,7 @@ class InceptionBase(nn.Module):
         super().__init__()
         self.in_channels = require_whole_number("in_channels", in_channels)
         self.widths = require_widths(widths)
-        self.concat_order = self.design.concat_order
+        self.concat_order = require_design(self.design).concat_order
         self.out_channels = self.design.out_channels(self.in_channels, widths)
         layers = self.design.sized_layers(self.in_channels, widths)
         self.branches = nn.ModuleDict(

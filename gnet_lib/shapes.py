@@ -2,8 +2,8 @@
 
 from typing import Generic, NamedTuple, TypeVar, cast
 
-from gnet_lib._check import require_choice, require_instance, require_whole_number
-from gnet_lib.design import REDUCED, Design
+from gnet_lib._check import require_choice, require_whole_number
+from gnet_lib.design import REDUCED, Design, require_design
 from gnet_lib.paper import (
     AUX_AFTER,
     AUX_POOL,
@@ -158,11 +158,6 @@ def _size_after(rows: tuple[Row, ...], size: int) -> int:
         if size < 1:
             return 0
     return size
-
-
-def require_design(design: Design) -> Design:
-    """The design, or a ``ValueError`` unless it is one."""
-    return require_instance("design", design, Design, "a Design, for instance NAIVE or REDUCED")
 
 
 def require_heads(rows: tuple[Row, ...], image_size: int) -> None:

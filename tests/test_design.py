@@ -354,3 +354,12 @@ def test_branches_hold_layers_of_different_names(branches, came):
     for call in (partial(Design, "mine"), partial(REDUCED.variant, "mine")):
         with pytest.raises(ValueError, match=f"^branches must .*{came}"):
             call(branches)
+
+
+@pytest.mark.parametrize("mistake", [{}, "reduced", Design, None], ids=repr)
+def test_a_module_refuses_what_is_no_design(mistake):
+    class Mistaken(InceptionBase):
+        design = mistake
+
+    with pytest.raises(ValueError, match=r"^design must be a Design, .*, but it is "):
+        Mistaken(IN_CHANNELS, SMALL)

@@ -2,12 +2,11 @@
 
 from typing import TYPE_CHECKING, cast
 
-from gnet_lib.design import NAIVE, REDUCED
+from gnet_lib.design import NAIVE, REDUCED, require_design
 from gnet_lib.explorer.formulas import MEASURES, MODULE, Designs, branches_of, setting
 from gnet_lib.explorer.signals import signals
 from gnet_lib.paper import WIDTHS, InceptionWidths
 from gnet_lib.plots import INK, branch_colour
-from gnet_lib.shapes import require_design
 
 if TYPE_CHECKING:
     import altair

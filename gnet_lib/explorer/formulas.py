@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from gnet_lib._check import require_choice, require_whole_number
-from gnet_lib.design import NAIVE, REDUCED, Conv, Design, PlacedLayer
+from gnet_lib.design import NAIVE, REDUCED, Conv, Design, PlacedLayer, require_design
 from gnet_lib.paper import InceptionWidths, require_widths
-from gnet_lib.shapes import inception_shapes, require_design
+from gnet_lib.shapes import inception_shapes
 
 Designs = tuple[Design, Design]  # the first is drawn outlined, the second filled
 

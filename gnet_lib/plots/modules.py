@@ -12,7 +12,7 @@ from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 
 from gnet_lib import cost
 from gnet_lib._check import require_bool, require_whole_number
-from gnet_lib.design import NAIVE, REDUCED, BranchLayer, Conv, Design, PlacedLayer
+from gnet_lib.design import NAIVE, REDUCED, BranchLayer, Conv, Design, PlacedLayer, require_design
 from gnet_lib.paper import InceptionWidths, require_widths
 from gnet_lib.plots.style import (
     COLOURS,
@@ -25,7 +25,7 @@ from gnet_lib.plots.style import (
     readable_on,
     short,
 )
-from gnet_lib.shapes import inception_shapes, require_design
+from gnet_lib.shapes import inception_shapes
 
 NUMBER_WORDS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 
