@@ -155,10 +155,14 @@ def notices(copy: Path, arguments: list[str], seconds: float) -> bool:
 
 
 def require_green(paths: set[Path], copy: Path, seconds: float) -> None:
-    """Stop unless every stage passes without a change: else all changes would seem noticed."""
-    wanted = {tuple(arguments) for path in paths for arguments in stages(path)}
-    for arguments in sorted(wanted):
-        if notices(copy, list(arguments), seconds):
+    """Stop unless all stages pass without a change: else every change would seem noticed."""
+    together: dict[int, list[str]] = {}
+    for path in sorted(paths):
+        for number, arguments in enumerate(stages(path)):
+            known = together.setdefault(number, [])
+            known += [each for each in arguments if each not in known]
+    for arguments in together.values():
+        if notices(copy, arguments, seconds):
             sys.exit(f"These tests fail without any change: pytest {' '.join(arguments)}")
 
 
