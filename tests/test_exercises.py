@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import copy
+import dataclasses
 import functools
 import io
 import itertools
@@ -27,6 +28,7 @@ from gnet_lib.exercises import (
     Module,
     Number,
     Numbers,
+    Result,
     Satisfies,
     check,
     checked,
@@ -279,6 +281,82 @@ def test_every_number_has_a_truth_by_hand():
     assert set(NUMERIC) - set(of_many) == set(BY_HAND)
 
 
+# The usual mistakes in the order of their entries, by hand as well; ANY is a part left open.
+P1, P2 = 112 * 112, 28 * 28  # pixels behind conv1, and of 3a
+MISTAKES_BY_HAND = {
+    "1.1": [
+        4 * P1 * 64 * 147, 64 * 147, P1 * 64 * 148, 2 * P1 * 64 * 147, P1 * 64 * 49,
+        P1 * 64 * 7 * 3,
+    ],
+    "1.2": [
+        (6 * 6 * 6, ANY), (ANY, 15 * 15), (100, ANY), (6 * 120, ANY), (ANY, 29 * 35),
+        (6 * (100 - 56), ANY), (ANY, 29**2 - (29**2 - 384)),
+    ],
+    "1.3": [1.5 * 1.5, 1.5 / 4, 1.5 / 2, 1.5 * 1.5 / 2, 4 / 2.25],
+    "2.1": [
+        (6, ANY), (ANY, 49 * 192 * 16), (ANY, P2 * 16 * (49 * 192 + 1)), (ANY, P2 * 16 * 49),
+        (ANY, 22 * 22 * 16 * 49 * 192), (ANY, P2 * 16 * 49 * 416), (ANY, 2 * P2 * 16 * 49 * 192),
+    ],
+    "3.1": [
+        5 * 832 * 128 / (832 + 5 * 128), 9 * 832 * 384 / (832 + 9 * 384),
+        25 * 832 * 48 / (832 + 25 * 48), 48,
+    ],
+    "3.2": [25 * 832, math.inf, 0, 25 * 832 * 128 / (832 + 25 * 128)],
+    "4.2": [(1024, ANY), (ANY, 1_103_972_352), (ANY, 12_085_441_536), (ANY, 1_852_334_848)],
+    "5.1": [
+        1_582_671_872, 4 * 1_582_671_872, 2 * 1_582_671_872,
+        2 * BY_HAND["5.1"], 6_340_521_128,
+    ],
+    "5.2": [
+        (104_274_376, ANY), (97_519_936, ANY), (6_998_552, ANY), (ANY, 1024 * 1000 + 1000),
+        (ANY, 4944 * 1000),
+    ],
+    "5.3": [26, 6, 12, 9],
+    "5b.1": [25 * 784 * 1000, 25 * 1024, 25 * 1024 * 28, 2 * 25 * 1024 * 784],
+    "5b.2": [
+        (72_000_000, ANY), (ANY, 74_000_000), (73_000_000, ANY), (ANY, 73_000_000),
+        (72.5 * 2**20, 73.5 * 2**20),
+    ],
+    "5c.1": [
+        (6_624_904, ANY), (ANY, 14_560), (ANY, 7280 + 256), (ANY, 4 * (7280 + 256)),
+        (13_378_280, ANY),
+    ],
+    "5c.2": [16 * 16 * 32, 16 * 192 * 32 * P2, 9 * 16 * 32 * P2, 25 * 16 * 32 * P2],
+    "6.1": [
+        4 * 4 * 128 * 1024 + 1024, 81 * 128 * 1024 + 1024, 28 * 28 * 128 * 1024 + 1024,
+        64 * 512 * 1024 + 1024, 64 * 128 * 1024, 9_480_296,
+    ],
+    "6.2": [
+        math.log(100), 1.3 * math.log(100), 3 * math.log(100), 1.6 * math.log(10),
+        1.6 * math.log(1000), 3.2,
+    ],
+    "7.1": [
+        (70_000 * 784, ANY, ANY), (8 * 47_040_000, ANY, ANY), (ANY, 32 * 47_040_000, ANY),
+        (ANY, ANY, 64 * 47_040_000), (ANY, 8 * 47_040_000, ANY), (ANY, ANY, 4 * 47_040_000),
+    ],
+    "8.3": [(140, ANY), (936 - 281, ANY), (ANY, 936 - 281)],
+    "8.4": [8.19, 81.9, 910_000],
+    "S.1": [(1, 256, 28, 28), (1, 64, 28, 112), (4, 64, 28, 28)],
+    "T.1": [(2 * 800, ANY), (8, ANY), (ANY, 1600), (ANY, 100), (0, ANY)],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("number", MISTAKES_BY_HAND)
+def test_usual_mistakes_by_hand(number):
+    found = [mistaken() for mistaken, _ in EXERCISES[number].mistakes]
+    assert len(found) == len(MISTAKES_BY_HAND[number])
+    for computed, by_hand in zip(found, MISTAKES_BY_HAND[number], strict=True):
+        assert isinstance(computed, tuple) == isinstance(by_hand, tuple)
+        parts = computed if isinstance(computed, tuple) else (computed,)
+        expected = by_hand if isinstance(by_hand, tuple) else (by_hand,)
+        for one, other in zip(parts, expected, strict=True):
+            assert one is other is ANY or one == pytest.approx(other, rel=1e-6)
+
+
+def test_every_numeric_exercise_has_its_mistakes_by_hand():
+    assert set(MISTAKES_BY_HAND) == set(BY_HAND)
+
+
 def test_the_chain_without_projections_by_brute_force():
     """4.2, from layers of torch alone: a 1x1, a reduced 3x3, a reduced 5x5, and what is pooled."""
     channels, multiply_adds = 192, 0
@@ -480,6 +558,15 @@ def test_near_misses_are_told_how_near_they_are():
     assert "in another order. First the padding" in message("2.1", BY_HAND["2.1"][::-1])
 
 
+def test_how_near_an_answer_is_ends_at_a_third_and_at_three_times():
+    own = Exercise("H.1", "three hundred", Number(), right=lambda: 300)
+    said = {
+        answer: check(own, answer).message for answer in (100, 101, 296, 297, 303, 304, 899, 900)
+    }
+    assert [answer for answer, text in said.items() if "magnitude" in text] == [101, 296, 304, 899]
+    assert [answer for answer, text in said.items() if "very close" in text] == [297, 303]
+
+
 def test_numbers_that_may_be_off_may_have_a_fraction():
     assert check("8.3", (0.3 * 936, 468 - 0.3 * 936))
     assert not check("8.3", (0.3 * 936, 468 - 0.3 * 936 + 3))
@@ -547,6 +634,12 @@ def test_what_is_wrong_with_an_answer_is_named(number, answer, named):
 
 
 # --- what `check` and `checked` give ----------------------------------------------------
+
+
+def test_a_result_cannot_be_changed():
+    result = Result(right=False, message="H.1: not right.")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.__setattr__("right", True)
 
 
 def test_a_result_counts_as_right_or_wrong_and_shows_nothing_of_its_own():
