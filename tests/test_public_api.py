@@ -1,8 +1,11 @@
 """Tests of what ``import gnet_lib`` offers, how quickly it does, and what a type checker sees."""
 
+import dataclasses
+import importlib
 import inspect
 import json
 import os
+import pkgutil
 import shutil
 import subprocess
 import sys
@@ -199,3 +202,20 @@ def test_the_coursework_runs():
     )
     assert done.returncode == 0, done.stderr
     assert "small: " in done.stdout and "8.4: " in done.stdout
+
+
+def test_what_the_library_hands_out_cannot_be_changed():
+    """Rows, designs, datasets, results are values; only what a run counts in may change."""
+    found = {}
+    for room in pkgutil.walk_packages(gnet_lib.__path__, "gnet_lib."):
+        if not room.name.endswith("__main__"):
+            for name, value in vars(importlib.import_module(room.name)).items():
+                if isinstance(value, type) and dataclasses.is_dataclass(value):
+                    found[name] = vars(value)["__dataclass_params__"]
+    changing = {name for name, parameters in found.items() if not parameters.frozen}
+    assert changing == {"History", "Progress", "Settings", "Totals"}
+    # Two datasets are the same only if they are one: tensors have no single yes or no for "==".
+    assert {name for name, parameters in found.items() if not parameters.eq} == {
+        "FashionMNIST",
+        "ImageDataset",
+    }
