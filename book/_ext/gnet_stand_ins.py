@@ -91,8 +91,9 @@ def read_library() -> None:
     sys.meta_path.insert(0, finder)
     sys.path.insert(0, str(LIBRARY.parent))
     try:
-        for path in sorted(LIBRARY.glob("[!_]*.py")):
-            importlib.import_module(f"gnet_lib.{path.stem}")
+        for path in sorted(LIBRARY.rglob("*.py")):
+            name = ".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts)
+            importlib.import_module(name.removesuffix(".__init__"))
     finally:
         sys.path.remove(str(LIBRARY.parent))
         sys.meta_path.remove(finder)
