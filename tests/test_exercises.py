@@ -636,6 +636,12 @@ def test_what_is_wrong_with_an_answer_is_named(number, answer, named):
 # --- what `check` and `checked` give ----------------------------------------------------
 
 
+def test_a_number_too_large_for_a_float_counts_as_infinite_with_its_sign():
+    infinite = check("3.2", math.inf).message
+    assert check("3.2", 10**400).message == infinite
+    assert check("3.2", -(10**400)).message != infinite
+
+
 def test_a_result_cannot_be_changed():
     result = Result(right=False, message="H.1: not right.")
     with pytest.raises(dataclasses.FrozenInstanceError):
