@@ -12,15 +12,16 @@ for multicore architectures", 2009, doi 10.1145/1498765.1498785.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
 
 from gnet_lib._check import require_whole_number
 from gnet_lib._modes import evaluation_mode, one_thread
-from gnet_lib.cost import branch_convolutions, conv_cost, inception_cost, total
-from gnet_lib.design import REDUCED, Design, Pool
-from gnet_lib.paper import InceptionWidths
+from gnet_lib.cost import conv_cost, inception_cost, total
+from gnet_lib.design import REDUCED, Design, Pool, require_design
+from gnet_lib.paper import InceptionWidths, require_widths
 
 BYTES = 4  # of a float32
 
@@ -202,16 +203,15 @@ def module_bytes(
     """
     in_channels = require_whole_number("in_channels", in_channels)
     size = require_whole_number("size", size)
-    convolutions = [
-        conv_bytes(*convolution, size)
-        for branch in branch_convolutions(in_channels, widths, design).values()
-        for convolution in branch
-    ]
-    # Pooling and concatenation read every value and write it.
-    copied = design.out_channels(in_channels, widths)
-    for branch in design.sized_layers(in_channels, widths).values():
-        copied += sum(placed.in_channels for placed in branch if isinstance(placed.layer, Pool))
-    return sum(convolutions) + BYTES * 2 * copied * size**2
+    branches = require_design(design).sized_layers(in_channels, require_widths(widths))
+    # Concatenation and pooling read every value and write it.
+    copied, convolutions = design.out_channels(in_channels, widths), 0
+    for layer, inputs, outputs in chain.from_iterable(branches.values()):
+        if isinstance(layer, Pool):
+            copied += inputs
+        else:
+            convolutions += conv_bytes(inputs, outputs, layer.kernel_size, size)
+    return convolutions + BYTES * 2 * copied * size**2
 
 
 def module_intensity(
@@ -269,8 +269,7 @@ def peak_activation_bytes(
     """
     in_channels = require_whole_number("in_channels", in_channels)
     size = require_whole_number("size", size)
-    branch_convolutions(in_channels, widths, design)  # checks the other two
-    layers = design.sized_layers(in_channels, widths)
+    layers = require_design(design).sized_layers(in_channels, require_widths(widths))
     finished, peak = 0, 0
     for branch in design.concat_order:
         between = 0  # the first layer reads the module's input, which is there anyway

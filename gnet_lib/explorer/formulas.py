@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from gnet_lib._check import require_choice, require_whole_number
+from gnet_lib.cost import Cost, inception_cost, total
 from gnet_lib.design import NAIVE, REDUCED, Conv, Design, PlacedLayer, require_design
 from gnet_lib.paper import InceptionWidths, require_widths
 from gnet_lib.shapes import inception_shapes
@@ -182,8 +183,6 @@ def start_numbers(
     designs: Designs, in_channels: int, widths: InceptionWidths, size: int
 ) -> dict[Cell, str]:
     """The numbers before anything is moved, from ``gnet_lib.cost``: they need no browser."""
-    from gnet_lib.cost import Cost, inception_cost, total
-
     numbers = {}
     for design in designs:
         costs = inception_cost(in_channels, widths, size, design)

@@ -1,6 +1,5 @@
 """The explorer's page: sliders, sentence, line of code and table around the chart."""
 
-import re
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from gnet_lib.explorer.formulas import (
     cells_of,
     start_numbers,
 )
-from gnet_lib.explorer.signals import SENTENCE, element_id, sentence_cells
+from gnet_lib.explorer.signals import element_id, sentence_cells, sentence_parts
 from gnet_lib.paper import WIDTHS, InceptionWidths
 from gnet_lib.plots import branch_colour
 
@@ -69,14 +68,16 @@ def _page(chart: str, numbers: dict[Cell, str], widths: InceptionWidths, designs
             if cell[2] == row
         ]
         rows += f'<tr><th scope="row">{row}</th>{"".join(cells)}</tr>\n'
-    first, second = (design.name for design in designs)
-    sentence = SENTENCE.format(first=first, second=second)
+    *parts, end = sentence_parts(designs)
+    cells_in_it = zip(parts, sentence_cells(designs), strict=True)
     return PAGE.format(
         style=_style() + _slider_colours(),
-        sentence=re.sub("#", "{}", sentence).format(*(numbers[c] for c in sentence_cells(designs))),
+        sentence="".join(part + numbers[cell] for part, cell in cells_in_it) + end,
         code=_output("code", str(widths)),  # a dataclass writes itself as a line of Python
         copy=COPY,
-        kinds="".join(f'<th scope="col">{name}</th>' for _ in MEASURES for name in (first, second)),
+        kinds="".join(
+            f'<th scope="col">{design.name}</th>' for _ in MEASURES for design in designs
+        ),
         rows=rows,
         chart=chart,
     )

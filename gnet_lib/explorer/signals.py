@@ -128,6 +128,12 @@ def _line_of_code() -> str:
     return f"'InceptionWidths({arguments} + ')'"
 
 
+def sentence_parts(designs: Designs) -> list[str]:
+    """The sentence around its numbers: one part more than there are numbers."""
+    first, second = (design.name for design in designs)
+    return SENTENCE.format(first=first, second=second).split("#")
+
+
 def sentence_cells(designs: Designs) -> list[Cell]:
     """The numbers of the sentence, in its order."""
     return [
@@ -139,8 +145,7 @@ def sentence_cells(designs: Designs) -> list[Cell]:
 
 def _sentence_later(designs: Designs) -> Signal:
     """The sentence below the chart. It is read aloud, so it waits until the slider rests."""
-    first, second = (design.name for design in designs)
-    *parts, end = map(json.dumps, SENTENCE.format(first=first, second=second).split("#"))
+    *parts, end = map(json.dumps, sentence_parts(designs))
     numbers = [f"format({current(*cell)}, ',')" for cell in sentence_cells(designs)]
     pairs = [f"{part} + {number}" for part, number in zip(parts, numbers, strict=True)]
     signal = _shown("sentence", " + ".join([*pairs, end]))
