@@ -295,12 +295,15 @@ class Describer:
         return {"": class_name(kind), **described, **self.own_class(kind)}
 
     def optimizer(self, optimizer: torch.optim.Optimizer) -> Description:
-        """An optimiser by its options; a schedule that has changed a rate does not count."""
+        """An optimiser by its options, as they were before a schedule changed them."""
         groups = []
         for group in optimizer.param_groups:
             options = {name: value for name, value in group.items() if name != "params"}
             if "initial_lr" in options:
                 options["lr"] = options.pop("initial_lr")
+            if "max_momentum" in options:
+                defaults = optimizer.defaults
+                options |= {key: defaults[key] for key in ("momentum", "betas") if key in defaults}
             groups.append({**options, "params": [shape_text(each) for each in group["params"]]})
         return {"": class_name(type(optimizer)), "groups": self(groups)}
 
