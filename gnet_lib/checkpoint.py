@@ -109,10 +109,9 @@ def _write_beside(state: dict[str, Any], target: Path) -> Path:
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint file, for instance to evaluate its weights without a training set.
 
-    To train longer than the run did, load its weights and begin a new run, in a new file::
-
-        model.load_state_dict(load_checkpoint("run.pt")["model"])
-        fit(model, images, epochs=10, checkpoint="longer.pt")
+    To train longer than the run did, load its weights and begin a new run with a file of its
+    own: ``model.load_state_dict(load_checkpoint("run.pt")["model"])``, then
+    ``fit(model, images, epochs=10, checkpoint="longer.pt")``.
 
     Args:
         path: a file that ``fit`` wrote; ``~`` is the home folder.
