@@ -68,7 +68,7 @@ def layer_shapes(
         ('5b', 1024, 7)
     """
     channels = require_whole_number("in_channels", in_channels)
-    size = require_whole_number("image_size", image_size)
+    size = _require_square(image_size)
     require_design(design)
     require_rows(rows)
     if not rows:
@@ -111,6 +111,15 @@ def inception_shapes(
     layers = layer_shapes(rows, image_size=image_size, design=design)
     modules = [layer for layer in layers if isinstance(layer.row, InceptionRow)]
     return cast("list[LayerShape[InceptionRow]]", modules)
+
+
+def _require_square(image_size: int) -> int:
+    if isinstance(image_size, (tuple, list)):
+        raise ValueError(
+            "image_size must be one number, because images are square here, but it is "
+            f"{image_size}; torchinfo_cost(model, (1, channels, height, width)) counts others"
+        )
+    return require_whole_number("image_size", image_size)
 
 
 def _out_channels(row: Row, in_channels: int, design: Design) -> int:
