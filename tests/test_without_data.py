@@ -13,15 +13,14 @@ from hand_out import short_name
 from nbclient.exceptions import CellExecutionError
 
 from gnet_lib.__main__ import NEED_ALL_IMAGES, ON_THE_SAMPLE
-from gnet_lib.data import FashionMNIST, SampleOnlyError, load_sample
+from gnet_lib.fashion_mnist import FashionMNIST, SampleOnlyError, load_sample
 
 # Runs before the chapter's own cells: neither Debian's package nor a mirror is there.
 NOWHERE = """
-import sys
 from pathlib import Path
-import gnet_lib
-room = sys.modules[gnet_lib.load_fashion_mnist.__module__]
-room.DEBIAN_FOLDER, room.MIRRORS = Path("nowhere"), ("http://127.0.0.1:9/",)
+from gnet_lib import fashion_mnist
+fashion_mnist.DEBIAN_FOLDER = Path("nowhere")
+fashion_mnist.MIRRORS = ("http://127.0.0.1:9/",)
 """
 
 
