@@ -7,6 +7,7 @@ behind a door relies on it.
 
 import math
 from collections.abc import Collection
+from importlib import import_module
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -203,6 +204,27 @@ def require_odd(name: str, value: Any) -> int:
             f"{name} must be odd, because half of it is the padding, but it is {shown(value)}"
         )
     return int(value)
+
+
+def require_package(name: str, purpose: str) -> None:
+    """See that a package is there which only one room needs, so that no dependency names it.
+
+    Args:
+        name: as it is imported and installed.
+        purpose: what it does, as a beginning of the sentence: "figures are shown by".
+
+    Raises:
+        ModuleNotFoundError: if it is not installed, with what to do.
+    """
+    try:
+        import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:  # it is there, and lacks a package of its own
+            raise
+        raise ModuleNotFoundError(
+            f"{purpose} the package {name}, which is not installed; run: pip install {name}",
+            name=name,
+        ) from None
 
 
 def shown(value: Any) -> str:
