@@ -233,7 +233,7 @@ def _train_briefly() -> tuple[list[float], float]:
     from torch.nn.functional import cross_entropy
 
     from gnet_lib import MiniGoogLeNet, pick_device, set_seed
-    from gnet_lib.data import load_sample
+    from gnet_lib.fashion_mnist import load_sample
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # check_device has shown them

@@ -8,7 +8,10 @@ behind a door relies on it.
 import math
 from collections.abc import Collection
 from numbers import Integral, Real
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from torch import nn
 
 T = TypeVar("T")
 
@@ -137,6 +140,29 @@ def require_instance(name: str, value: Any, kind: type[T], wanted: str) -> T:
     if not isinstance(value, kind):
         raise ValueError(f"{name} must be {wanted}, but it is {shown(value)}")
     return value
+
+
+def require_model(name: str, value: Any) -> "nn.Module":
+    """The value, which must be a network that somebody has built.
+
+    Args:
+        name: of the argument, as the error shows it.
+        value: what came.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: for anything but an ``nn.Module``; a class is told how to build one.
+    """
+    from torch import nn  # not above: most checks are of numbers, and torch takes seconds
+
+    if isinstance(value, nn.Module):
+        return value
+    wanted = f"{name} must be a network, an nn.Module such as MiniGoogLeNet()"
+    if isinstance(value, type) and issubclass(value, nn.Module):
+        raise ValueError(f"{wanted}, but it is {shown(value)}; build one: {value.__name__}()")
+    raise ValueError(f"{wanted}, but it is {shown(value)}")
 
 
 def require_layer_name(name: str, value: Any) -> str:

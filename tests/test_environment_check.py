@@ -19,7 +19,7 @@ from torch import nn
 
 import gnet_lib
 from gnet_lib import __main__ as check
-from gnet_lib import data, googlenet
+from gnet_lib import fashion_mnist, googlenet
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +28,8 @@ def quick_and_offline(monkeypatch, tmp_path):
     monkeypatch.delenv("GNET_DATA", raising=False)
     for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(variable, str(tmp_path))
-    monkeypatch.setattr(data, "DEBIAN_FOLDER", tmp_path / "debian")
-    monkeypatch.setattr(data, "MIRRORS", ("http://127.0.0.1:9/",))
+    monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", tmp_path / "debian")
+    monkeypatch.setattr(fashion_mnist, "MIRRORS", ("http://127.0.0.1:9/",))
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(check, "TRAINING_STEPS", 3)
     monkeypatch.setattr(check, "TRAINING_IMAGES", 20)
@@ -295,7 +295,7 @@ def test_named_folder_without_data(capsys, monkeypatch, tmp_path, tiny_network):
 
 def test_damaged_data(capsys, monkeypatch, tmp_path, tiny_network):
     monkeypatch.setenv("GNET_DATA", str(tmp_path))
-    for name in data.FULL_MD5:
+    for name in fashion_mnist.FULL_MD5:
         (tmp_path / f"{name}.gz").write_bytes(b"damaged")
     assert_only_problem(capsys, "Fashion-MNIST cannot be loaded", "is damaged: .* Put a fresh copy")
 

@@ -132,12 +132,12 @@ MUTATIONS = [
         (GOOGLENET, "dropout_acts_in_training_only"),
     ),
     Mutation(
-        "evaluate leaves the network in training mode", 11, "training.py",
+        "evaluate leaves the network in training mode", 11, "evaluation.py",
         EVALUATING, EVALUATING.replace("evaluation_mode(model), ", ""),
         (TRAINING, "evaluate_uses_evaluation_mode"),
     ),
     Mutation(
-        "softmax in front of the cross-entropy", 12, "training.py",
+        "softmax in front of the cross-entropy", 12, "evaluation.py",
         "F.cross_entropy(logits, labels, label", "F.cross_entropy(logits.softmax(1), labels, label",
         (TRAINING, "joint_loss_equals"),
     ),
