@@ -19,8 +19,10 @@ from gnet_lib import (
     design,
     device,
     diagnostics,
+    evaluation,
     exercises,
     explorer,
+    fashion_mnist,
     googlenet,
     history,
     inception,
@@ -47,7 +49,6 @@ MAPS = torch.rand(2, 3, 5, 5)
 IMAGES, LABELS = torch.rand(12, 1, 28, 28), torch.arange(12) % 10
 SET = data.ImageDataset(IMAGES, LABELS)
 BYTES = data.ImageDataset((255 * IMAGES).to(torch.uint8), LABELS)
-SAMPLE = data.load_sample()
 MACHINE = timing.Machine(operations=1e11, bandwidth=1e10)
 ROW = dict.fromkeys(history.History.COLUMNS, 0.5) | {"epoch": 1}
 RECORD = records.read_record("latency")
@@ -199,22 +200,22 @@ GOOD: dict[str, Callable[[], Call]] = {
     "data.ImageDataset.normalised": lambda: good(BYTES.normalised, mean=0.5, std=0.5),
     "data.ImageDataset.stratified_subset": lambda: good(BYTES.stratified_subset, count=10),
     "data.ImageDataset.split": lambda: good(BYTES.split, count=10),
-    "data.FashionMNIST": lambda: good(
-        data.FashionMNIST, train=SET, test=SET, origin="here", is_sample=True
+    "fashion_mnist.FashionMNIST": lambda: good(
+        fashion_mnist.FashionMNIST, train=SET, test=SET, origin="here", is_sample=True
     ),
     "data.batches": lambda: good(data.batches, dataset=SET, batch_size=2),
     "data.shift_and_flip": lambda: good(data.shift_and_flip, images=IMAGES),
-    "data.load_fashion_mnist": lambda: good(data.load_fashion_mnist, download=False, quiet=True),
-    "data.load_sample": lambda: good(data.load_sample),
-    "data.cache_folder": lambda: good(data.cache_folder),
+    "fashion_mnist.load_fashion_mnist": lambda: good(fashion_mnist.load_fashion_mnist, download=False, quiet=True),
+    "fashion_mnist.load_sample": lambda: good(fashion_mnist.load_sample),
+    "fashion_mnist.cache_folder": lambda: good(fashion_mnist.cache_folder),
     "device.pick_device": lambda: good(device.pick_device, device="cpu"),
     "device.computes_bfloat16": lambda: good(device.computes_bfloat16, device="cpu"),
     "device.set_seed": lambda: good(device.set_seed, seed=0),
     # --- training
-    "training.joint_loss": lambda: good(
-        training.joint_loss, outputs=torch.zeros(12, 10), labels=LABELS
+    "evaluation.joint_loss": lambda: good(
+        evaluation.joint_loss, outputs=torch.zeros(12, 10), labels=LABELS
     ),
-    "training.evaluate": lambda: good(training.evaluate, model=classifier(), image_set=SET),
+    "evaluation.evaluate": lambda: good(evaluation.evaluate, model=classifier(), image_set=SET),
     "training.fit": lambda: good(
         training.fit, model=classifier(), train=SET, epochs=1, batch_size=6, device="cpu",
         progress=False, mixed_precision=False,

@@ -10,7 +10,7 @@ from fuzz import CLEAR, MISNAMED, RAW, SILENT, Call, Outcome, fuzz, good
 from good_calls import GOOD
 from test_reference import PAGES, described_objects, public_methods
 
-from gnet_lib import data
+from gnet_lib import fashion_mnist
 from gnet_lib._check import require_whole_number
 
 # --- what is public ----------------------------------------------------------------------
@@ -79,8 +79,8 @@ def nowhere(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("GNET_DATA", raising=False)
-    monkeypatch.setattr(data, "DEBIAN_FOLDER", tmp_path / "none")
-    monkeypatch.setattr(data.urllib.request, "urlopen", offline)
+    monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", tmp_path / "none")
+    monkeypatch.setattr(fashion_mnist.urllib.request, "urlopen", offline)
     return tmp_path
 
 
