@@ -15,7 +15,7 @@ import numpy
 import torch
 from torch.nn import functional as F
 
-from gnet_lib._check import require_whole_number
+from gnet_lib._check import first_line, require_whole_number, shown
 
 DEVICES = ("cuda", "mps", "cpu")
 LARGEST_SEED = 2**32 - 1  # NumPy's generator takes no larger one
@@ -24,7 +24,7 @@ LARGEST_SEED = 2**32 - 1  # NumPy's generator takes no larger one
 # --- device ------------------------------------------------------------------------------
 
 
-def pick_device(wanted: str | torch.device | None = None) -> torch.device:
+def pick_device(device: str | torch.device | None = None) -> torch.device:
     """Choose where to compute: a CUDA GPU, else Apple's MPS, else the CPU.
 
     A device counts only when a small convolution and its gradient really ran on it: a
@@ -32,8 +32,8 @@ def pick_device(wanted: str | torch.device | None = None) -> torch.device:
     not built for) is left out with a ``RuntimeWarning`` that names the cause.
 
     Args:
-        wanted: ``"cuda"``, ``"mps"`` or ``"cpu"``; None chooses. Where the wanted device
-            does not work, the CPU is used, with the warning.
+        device: ``"cuda"``, ``"mps"`` or ``"cpu"``; None chooses. Where this device does not
+            work, the CPU is used, with the warning.
 
     Returns:
         The device, to be given to ``.to(device)``.
@@ -45,15 +45,15 @@ def pick_device(wanted: str | torch.device | None = None) -> torch.device:
         >>> pick_device("cpu")
         device(type='cpu')
     """
-    candidates = [_parse_device(wanted)] if wanted is not None else _listed_accelerators()
+    candidates = [_parse_device(device)] if device is not None else _listed_accelerators()
     cpu = torch.device("cpu")
-    for device, following in pairwise([*candidates, cpu]):
+    for candidate, following in pairwise([*candidates, cpu]):
         try:
-            try_device(device)
-            return device
+            try_device(candidate)
+            return candidate
         except Exception as error:  # a broken driver may raise anything
             warnings.warn(
-                f"the device {device} does not work ({first_line(error)}); "
+                f"the device {candidate} does not work ({first_line(error)}); "
                 f"{following} is used instead",
                 RuntimeWarning,
                 stacklevel=2,
@@ -77,13 +77,15 @@ def _listed_accelerators() -> list[torch.device]:
 
 
 def _parse_device(wanted: str | torch.device) -> torch.device:
-    try:
-        device = torch.device(wanted)
-    except (RuntimeError, TypeError):  # torch does not know the name either
-        device = None
+    device = None
+    if isinstance(wanted, (str, torch.device)):  # a number, torch would take for a GPU's
+        try:
+            device = torch.device(wanted)
+        except RuntimeError:  # torch does not know the name either
+            device = None
     if device is None or device.type not in DEVICES:
         raise ValueError(
-            f"device must be one of {', '.join(DEVICES)}, but it is {wanted!r}; "
+            f"device must be one of {', '.join(DEVICES)}, but it is {shown(wanted)}; "
             "leave it out to have the best working one chosen"
         )
     return device
@@ -100,11 +102,6 @@ def memory_format(device: torch.device) -> torch.memory_format:
     All channels of a pixel side by side (``channels_last``) are about twice as fast on a CPU.
     """
     return torch.preserve_format if device.type == "mps" else torch.channels_last
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's text, or the error's name where it has none."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 # --- precision ---------------------------------------------------------------------------
