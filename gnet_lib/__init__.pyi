@@ -8,6 +8,7 @@ from gnet_lib import data as data
 from gnet_lib import design as design
 from gnet_lib import device as device
 from gnet_lib import diagnostics as diagnostics
+from gnet_lib import evaluation as evaluation
 from gnet_lib import exercises as exercises
 from gnet_lib import explorer as explorer
 from gnet_lib import fashion_mnist as fashion_mnist
@@ -47,6 +48,8 @@ from gnet_lib.device import set_seed as set_seed
 from gnet_lib.diagnostics import activation_std as activation_std
 from gnet_lib.diagnostics import gradient_norms as gradient_norms
 from gnet_lib.diagnostics import initialise as initialise
+from gnet_lib.evaluation import evaluate as evaluate
+from gnet_lib.evaluation import joint_loss as joint_loss
 from gnet_lib.exercises import check as check
 from gnet_lib.exercises import checked as checked
 from gnet_lib.explorer import explorer_chart as explorer_chart
@@ -81,9 +84,7 @@ from gnet_lib.timing import measure_machine as measure_machine
 from gnet_lib.timing import module_bytes as module_bytes
 from gnet_lib.timing import module_intensity as module_intensity
 from gnet_lib.timing import peak_activation_bytes as peak_activation_bytes
-from gnet_lib.training import evaluate as evaluate
 from gnet_lib.training import fit as fit
-from gnet_lib.training import joint_loss as joint_loss
 from gnet_lib.variants import load_torchvision_weights as load_torchvision_weights
 from gnet_lib.variants import notes_variant as notes_variant
 from gnet_lib.variants import torchvision_variant as torchvision_variant

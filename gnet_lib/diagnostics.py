@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from gnet_lib._check import require_choice, shown
 from gnet_lib._modes import training_mode_without_traces
+from gnet_lib.evaluation import joint_loss
 from gnet_lib.googlenet import GoogLeNet
 from gnet_lib.inception import require_maps
 from gnet_lib.paper import AUX_WEIGHT
-from gnet_lib.training import joint_loss
 
 Model = TypeVar("Model", bound=nn.Module)
 

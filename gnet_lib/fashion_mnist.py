@@ -73,6 +73,11 @@ MIRRORS = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",  # torchvision's
     "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",  # that of Keras
 )
+HOW_TO_GET_ALL = (
+    "connect to the internet and load again, or (on Debian and Ubuntu) run `sudo apt-get install "
+    "dataset-fashion-mnist`, or put the four files into a folder and name it in the environment "
+    "variable GNET_DATA"
+)
 TIMEOUT_SECONDS = 10  # to connect, and for each wait after that
 
 REAL_ORIGIN = "Real Fashion-MNIST, MD5 verified, from"
@@ -86,6 +91,19 @@ class CorruptDataError(ValueError):
         >>> issubclass(CorruptDataError, ValueError)
         True
     """
+
+
+class SampleOnlyError(ValueError):
+    """All images of Fashion-MNIST are needed, and only the bundled sample is here.
+
+    Example:
+        >>> issubclass(SampleOnlyError, ValueError)
+        True
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows: the sentence alone, because no line of code is wrong."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +126,37 @@ class FashionMNIST:
     test: ImageDataset
     origin: str
     is_sample: bool
+
+    def require_all(self) -> None:
+        """Refuse to go on with the sample, where only the whole data set has an answer.
+
+        Raises:
+            SampleOnlyError: these are only the images bundled with the library.
+
+        Example:
+            >>> load_sample().require_all()  # doctest: +ELLIPSIS
+            Traceback (most recent call last):
+            gnet_lib.fashion_mnist.SampleOnlyError: all 70,000 images of Fashion-MNIST are ...
+        """
+        if self.is_sample:
+            count = len(self.train) + len(self.test)
+            raise SampleOnlyError(
+                "all 70,000 images of Fashion-MNIST are needed here (60,000 for training, 10,000 "
+                f"for tests), but this is its sample of {count:,}: {HOW_TO_GET_ALL}"
+            )
+
+    def say_if_sample(self) -> None:
+        """Print that numbers come from the sample; of the whole data set print nothing.
+
+        Example:
+            >>> load_sample().say_if_sample()
+            From the SAMPLE (3,000 of 60,000 training images): other numbers than in the text.
+        """
+        if self.is_sample:
+            print(
+                f"From the SAMPLE ({len(self.train):,} of 60,000 training images): "
+                "other numbers than in the text."
+            )
 
 
 # ------------------------------------------------------------- finding the files
@@ -253,9 +302,7 @@ def _search_usual_places(download: bool) -> FashionMNIST:
 def _fall_back_to_sample(cause: str) -> FashionMNIST:
     warnings.warn(
         f"Fashion-MNIST was not found: {cause}. Only the small SAMPLE that is bundled with "
-        "gnet_lib is loaded. To get the real data: connect to the internet and load again, or "
-        "(on Debian and Ubuntu) run `sudo apt-get install dataset-fashion-mnist`, or put the "
-        "four files into a folder and name it in the environment variable GNET_DATA.",
+        f"gnet_lib is loaded. To get the real data: {HOW_TO_GET_ALL}.",
         stacklevel=4,  # the line that called load_fashion_mnist
     )
     return replace(load_sample(), origin=f"{SAMPLE_ORIGIN}, because {cause}.")

@@ -155,10 +155,17 @@ def smallest_image_size(rows: tuple[Row, ...], upto: str | None = None, at_least
 
 
 def _smallest(rows: tuple[Row, ...], at_least: int) -> int:
-    image_size = 1
-    while _size_after(rows, image_size) < at_least:
-        image_size += 1
-    return image_size
+    """Halve an interval until one size is left: a larger image never leaves a smaller map."""
+    too_small, enough = 0, 1
+    while _size_after(rows, enough) < at_least:
+        too_small, enough = enough, 2 * enough
+    while enough - too_small > 1:
+        middle = (too_small + enough) // 2
+        if _size_after(rows, middle) < at_least:
+            too_small = middle
+        else:
+            enough = middle
+    return enough
 
 
 def _size_after(rows: tuple[Row, ...], size: int) -> int:
