@@ -15,7 +15,7 @@ import numpy
 import torch
 from torch.nn import functional as F
 
-from gnet_lib._check import first_line, require_whole_number, shown
+from gnet_lib._check import require_whole_number, shown
 
 DEVICES = ("cuda", "mps", "cpu")
 LARGEST_SEED = 2**32 - 1  # NumPy's generator takes no larger one
@@ -77,12 +77,10 @@ def _listed_accelerators() -> list[torch.device]:
 
 
 def _parse_device(wanted: str | torch.device) -> torch.device:
-    device = None
-    if isinstance(wanted, (str, torch.device)):  # a number, torch would take for a GPU's
-        try:
-            device = torch.device(wanted)
-        except RuntimeError:  # torch does not know the name either
-            device = None
+    try:  # a number would be a device, too: True would be the second GPU
+        device = torch.device(wanted) if isinstance(wanted, (str, torch.device)) else None
+    except RuntimeError:  # torch does not know the name either
+        device = None
     if device is None or device.type not in DEVICES:
         raise ValueError(
             f"device must be one of {', '.join(DEVICES)}, but it is {shown(wanted)}; "
@@ -102,6 +100,11 @@ def memory_format(device: torch.device) -> torch.memory_format:
     All channels of a pixel side by side (``channels_last``) are about twice as fast on a CPU.
     """
     return torch.preserve_format if device.type == "mps" else torch.channels_last
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, or the error's name where it has none."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 # --- precision ---------------------------------------------------------------------------
