@@ -137,13 +137,13 @@ def require_choice(name: str, value: Any, allowed: Collection[str]) -> str:
     return value
 
 
-def require_instance(name: str, value: Any, kind: type[T], wanted: str) -> T:
+def require_instance(name: str, value: Any, kind: type[T] | tuple[type[T], ...], wanted: str) -> T:
     """The value, which must be of a kind.
 
     Args:
         name: of the argument.
         value: what came.
-        kind: the class.
+        kind: the class, or several.
         wanted: what it is called in the message, with the way to make one.
 
     Returns:
@@ -237,7 +237,7 @@ def require_items(
         raise ValueError(f"{name} must be a tuple of {wanted}, but it is {shown(value)}")
     if len(value) < at_least:
         raise ValueError(
-            f"{name} must hold at least {at_least} of {wanted}, but it is {shown(value)}"
+            f"{name} must hold at least {at_least} of {wanted}, but it holds {len(value)}"
         )
     for item in value:
         if not isinstance(item, kind):
@@ -265,9 +265,7 @@ def require_mapping(
     """
     if not isinstance(value, Mapping) or len(value) < at_least:
         many = f" with at least {at_least} of them" if at_least else ""
-        raise ValueError(
-            f"{name} must be a dict, name -> {wanted}{many}, but it is {shown(value)}"
-        )
+        raise ValueError(f"{name} must be a dict, name -> {wanted}{many}, but it is {shown(value)}")
     for key, entry in value.items():
         require_text(f"each name in {name}", key)
         require_instance(f"each entry of {name}", entry, kind, wanted)
@@ -275,14 +273,19 @@ def require_mapping(
 
 
 def require_table(
-    name: str, value: Any, columns: Collection[str] = (), at_least: int = 1
+    name: str,
+    value: Any,
+    words: Collection[str] = (),
+    numbers: Collection[str] | None = (),
+    at_least: int = 1,
 ) -> "pandas.DataFrame":
-    """The value, which must be a table with rows and with certain columns.
+    """The value, which must be a table with certain columns and enough rows.
 
     Args:
         name: of the argument, as the error shows it.
         value: what came.
-        columns: names of the columns that are read; there may be more.
+        words: columns that are read, of any type; there may be more.
+        numbers: columns that are read and have to hold numbers; None: all columns.
         at_least: how many rows there must be.
 
     Returns:
@@ -292,14 +295,21 @@ def require_table(
         ValueError: for anything else.
     """
     import pandas
+    from pandas.api.types import is_numeric_dtype
 
     wanted = "a pandas.DataFrame"
-    if columns:
-        wanted += f" with the columns {', '.join(columns)}"
+    if words or numbers:
+        wanted += f" with the columns {', '.join([*words, *(numbers or ())])}"
     table = require_instance(name, value, pandas.DataFrame, wanted)
-    missing = [column for column in columns if column not in table.columns]
+    numbers = table.columns if numbers is None else numbers
+    missing = [column for column in (*words, *numbers) if column not in table.columns]
     if missing:
         raise ValueError(f"{name} must be {wanted}, but it has no {', '.join(missing)}")
+    for column in numbers:
+        if not is_numeric_dtype(table[column]):
+            raise ValueError(
+                f"{name} must hold numbers in {column}, but they are {table[column].dtype}"
+            )
     if len(table) < at_least:
         raise ValueError(f"{name} must have at least {at_least} rows, but it has {len(table)}")
     return table
@@ -374,8 +384,3 @@ def shown(value: Any) -> str:
         return "a whole number of more than 100 digits"
     text = repr(value)
     return text if len(text) <= 200 else f"of type {type(value).__name__}"
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's text, or the error's name where it has none."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
