@@ -5,6 +5,7 @@ are welcome, or raises a ``ValueError``. They stand at the library's public door
 behind a door relies on it.
 """
 
+import keyword
 import math
 from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
@@ -315,8 +316,28 @@ def require_table(
     return table
 
 
+TAKEN_BY_TORCH = """
+    T_destination add_module append apply bfloat16 buffers call_super_init children clear compile
+    cpu cuda double dump_patches eval extend extra_repr float forward get_buffer get_extra_state
+    get_parameter get_submodule half insert ipu items keys load_state_dict modules mtia
+    named_buffers named_children named_modules named_parameters parameters pop
+    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
+    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
+    register_load_state_dict_pre_hook register_module register_parameter
+    register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state
+    set_submodule share_memory state_dict to to_empty train training type update values xpu
+    zero_grad
+"""
+"""What ``nn.ModuleDict`` and ``nn.Sequential`` call their own, so that no layer can have the name.
+
+A list, because rows are named where torch, which takes seconds, has not been imported.
+"""
+
+
 def require_layer_name(name: str, value: Any) -> str:
-    """The value, which must be fit to name a layer: PyTorch puts dots between names.
+    """The value, which must be fit to name a layer.
+
+    PyTorch puts dots between names, keeps some for itself, and writes code with them.
 
     Args:
         name: of the argument, as the error shows it.
@@ -326,11 +347,17 @@ def require_layer_name(name: str, value: Any) -> str:
         The value.
 
     Raises:
-        ValueError: for anything but a text without dots.
+        ValueError: for anything but a text without dots, for what a module of PyTorch calls
+            its own (``keys``, ``forward``), and for Python's keywords.
     """
-    if not isinstance(value, str) or not value or "." in value:
+    if not isinstance(value, str) or not value.isprintable() or not value or "." in value:
         raise ValueError(
             f"{name} must be a text without dots, for instance 'conv1', but it is {shown(value)}"
+        )
+    if value in TAKEN_BY_TORCH.split() or value.startswith("_") or keyword.iskeyword(value):
+        raise ValueError(
+            f"{name} must be none of PyTorch's or Python's own names, for instance 'conv1', "
+            f"but it is {shown(value)}"
         )
     return value
 
