@@ -11,6 +11,7 @@ from gnet_lib import diagnostics as diagnostics
 from gnet_lib import evaluation as evaluation
 from gnet_lib import exercises as exercises
 from gnet_lib import explorer as explorer
+from gnet_lib import fashion_mnist as fashion_mnist
 from gnet_lib import googlenet as googlenet
 from gnet_lib import history as history
 from gnet_lib import inception as inception
@@ -34,11 +35,7 @@ from gnet_lib.cost import network_cost as network_cost
 from gnet_lib.cost import stacked_naive_costs as stacked_naive_costs
 from gnet_lib.cost import torchinfo_cost as torchinfo_cost
 from gnet_lib.cost import torchinfo_layers as torchinfo_layers
-from gnet_lib.data import CLASS_NAMES as CLASS_NAMES
-from gnet_lib.data import CorruptDataError as CorruptDataError
-from gnet_lib.data import FashionMNIST as FashionMNIST
 from gnet_lib.data import ImageDataset as ImageDataset
-from gnet_lib.data import load_fashion_mnist as load_fashion_mnist
 from gnet_lib.data import shift_and_flip as shift_and_flip
 from gnet_lib.design import NAIVE as NAIVE
 from gnet_lib.design import REDUCED as REDUCED
@@ -57,6 +54,10 @@ from gnet_lib.exercises import check as check
 from gnet_lib.exercises import checked as checked
 from gnet_lib.explorer import explorer_chart as explorer_chart
 from gnet_lib.explorer import module_explorer as module_explorer
+from gnet_lib.fashion_mnist import CLASS_NAMES as CLASS_NAMES
+from gnet_lib.fashion_mnist import CorruptDataError as CorruptDataError
+from gnet_lib.fashion_mnist import FashionMNIST as FashionMNIST
+from gnet_lib.fashion_mnist import load_fashion_mnist as load_fashion_mnist
 from gnet_lib.googlenet import AuxiliaryHead as AuxiliaryHead
 from gnet_lib.googlenet import GoogLeNet as GoogLeNet
 from gnet_lib.googlenet import GoogLeNetOutputs as GoogLeNetOutputs

@@ -16,7 +16,7 @@ import numpy
 import torch
 from torch.nn import functional as F
 
-from gnet_lib._check import require_whole_number, shown
+from gnet_lib._check import first_line, require_whole_number, shown
 
 DEVICES = ("cuda", "mps", "cpu")
 LARGEST_SEED = 2**32 - 1  # NumPy's generator takes no larger one
@@ -25,7 +25,7 @@ LARGEST_SEED = 2**32 - 1  # NumPy's generator takes no larger one
 # --- device ------------------------------------------------------------------------------
 
 
-def pick_device(wanted: str | torch.device | None = None) -> torch.device:
+def pick_device(device: str | torch.device | None = None) -> torch.device:
     """Choose where to compute: a CUDA GPU, else Apple's MPS, else the CPU.
 
     A device counts only when a small convolution and its gradient really ran on it: a
@@ -33,8 +33,8 @@ def pick_device(wanted: str | torch.device | None = None) -> torch.device:
     not built for) is left out with a ``RuntimeWarning`` that names the cause.
 
     Args:
-        wanted: ``"cuda"``, ``"mps"`` or ``"cpu"``; None chooses. Where the wanted device
-            does not work, the CPU is used, with the warning.
+        device: ``"cuda"``, ``"mps"`` or ``"cpu"``; None chooses. Where this device does not
+            work, the CPU is used, with the warning.
 
     Returns:
         The device, to be given to ``.to(device)``.
@@ -46,15 +46,15 @@ def pick_device(wanted: str | torch.device | None = None) -> torch.device:
         >>> pick_device("cpu")
         device(type='cpu')
     """
-    candidates = [_parse_device(wanted)] if wanted is not None else _listed_accelerators()
+    candidates = [_parse_device(device)] if device is not None else _listed_accelerators()
     cpu = torch.device("cpu")
-    for device, following in pairwise([*candidates, cpu]):
+    for candidate, following in pairwise([*candidates, cpu]):
         try:
-            try_device(device)
-            return device
+            try_device(candidate)
+            return candidate
         except Exception as error:  # a broken driver may raise anything
             warnings.warn(
-                f"the device {device} does not work ({first_line(error)}); "
+                f"the device {candidate} does not work ({first_line(error)}); "
                 f"{following} is used instead",
                 RuntimeWarning,
                 stacklevel=2,
@@ -78,10 +78,12 @@ def _listed_accelerators() -> list[torch.device]:
 
 
 def _parse_device(wanted: str | torch.device) -> torch.device:
-    try:  # a number would be a device, too: True would be the second GPU
-        device = torch.device(wanted) if isinstance(wanted, (str, torch.device)) else None
-    except RuntimeError:  # torch does not know the name either
-        device = None
+    device = None
+    if isinstance(wanted, (str, torch.device)):  # a number, torch would take for a GPU's
+        try:
+            device = torch.device(wanted)
+        except RuntimeError:  # torch does not know the name either
+            device = None
     if device is None or device.type not in DEVICES:
         raise ValueError(
             f"device must be one of {', '.join(DEVICES)}, but it is {shown(wanted)}; "
@@ -101,11 +103,6 @@ def memory_format(device: torch.device) -> torch.memory_format:
     All channels of a pixel side by side (``channels_last``) are about twice as fast on a CPU.
     """
     return torch.preserve_format if device.type == "mps" else torch.channels_last
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's text, or the error's name where it has none."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 # --- precision ---------------------------------------------------------------------------

@@ -19,7 +19,8 @@ from tiny_training import (
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gnet_lib.data import ImageDataset, load_sample
+from gnet_lib.data import ImageDataset
+from gnet_lib.fashion_mnist import load_sample
 from gnet_lib.safeguards import NonFiniteLossError, at_chance_level, ran_out_of_memory
 from gnet_lib.training import evaluate, shuffle_generator
 

@@ -8,7 +8,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from gnet_lib._check import require_choice
+from gnet_lib._check import require_choice, require_package
 from gnet_lib.plots.style import STYLE
 
 
@@ -23,15 +23,18 @@ def show(figure: Figure, image_format: str = "svg") -> None:
 
     Raises:
         ValueError: for another format.
+        ModuleNotFoundError: if IPython is not installed; ``svg_bytes`` and ``png_bytes`` need
+            no other package.
 
     Example:
         >>> from gnet_lib import plots
         >>> plots.show(plots.break_even_dots())  # doctest: +ELLIPSIS
         {'image/svg+xml': '<?xml ... 'text/plain': "Figure: The paper's 18 reductions ...
     """
+    require_choice("image_format", image_format, ("svg", "png"))
+    require_package("IPython", "figures are shown by")
     from IPython.display import display
 
-    require_choice("image_format", image_format, ("svg", "png"))
     if image_format == "svg":
         mime, data = "image/svg+xml", svg_bytes(figure).decode("utf-8")
     else:
