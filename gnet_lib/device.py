@@ -78,12 +78,10 @@ def _listed_accelerators() -> list[torch.device]:
 
 
 def _parse_device(wanted: str | torch.device) -> torch.device:
-    device = None
-    if isinstance(wanted, (str, torch.device)):  # a number, torch would take for a GPU's
-        try:
-            device = torch.device(wanted)
-        except RuntimeError:  # torch does not know the name either
-            device = None
+    try:  # a number would be a device, too: True would be the second GPU
+        device = torch.device(wanted) if isinstance(wanted, (str, torch.device)) else None
+    except RuntimeError:  # torch does not know the name either
+        device = None
     if device is None or device.type not in DEVICES:
         raise ValueError(
             f"device must be one of {', '.join(DEVICES)}, but it is {shown(wanted)}; "
