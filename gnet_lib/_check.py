@@ -265,9 +265,7 @@ def require_mapping(
     """
     if not isinstance(value, Mapping) or len(value) < at_least:
         many = f" with at least {at_least} of them" if at_least else ""
-        raise ValueError(
-            f"{name} must be a dict, name -> {wanted}{many}, but it is {shown(value)}"
-        )
+        raise ValueError(f"{name} must be a dict, name -> {wanted}{many}, but it is {shown(value)}")
     for key, entry in value.items():
         require_text(f"each name in {name}", key)
         require_instance(f"each entry of {name}", entry, kind, wanted)
