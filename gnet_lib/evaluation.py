@@ -4,7 +4,6 @@ All of them read what a classifier returns: logits (N, num_classes), or a tuple 
 whose first entry is the network's own and whose others come from auxiliary classifiers.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -28,6 +27,7 @@ from gnet_lib.history import Evaluation
 from gnet_lib.safeguards import clear_memory_error, ran_out_of_memory
 
 if TYPE_CHECKING:
+    import numpy
     import pandas
 
 LARGEST_CLASS = 9_999  # a table of all pairs grows with the square
@@ -253,8 +253,8 @@ def _logits_of_all(
 
 
 def confusion_table(
-    labels: Tensor | Sequence[int],
-    predictions: Tensor | Sequence[int],
+    labels: "Tensor | numpy.ndarray | list[int]",
+    predictions: "Tensor | numpy.ndarray | list[int]",
     class_names: tuple[str, ...] | list[str] | None = None,
 ) -> "pandas.DataFrame":
     """Count how often each class was taken for each.
@@ -299,7 +299,7 @@ def confusion_table(
     )
 
 
-def _class_numbers(name: str, values: Tensor | Sequence[int]) -> Tensor:
+def _class_numbers(name: str, values: Any) -> Tensor:
     wanted = f"{name} must be class numbers (N,), of at least one image"
     try:
         numbers = torch.as_tensor(values).detach().cpu()

@@ -73,7 +73,7 @@ def learning_curves(histories: dict[str, "History"], across: str = "epoch") -> F
         frame = history.frame()
         places = frame["epoch"] if across == "epoch" else frame["seconds"].cumsum()
         for axes, column in zip(panels, CURVES, strict=True):
-            for part in _parts(frame):
+            for part in _parts(history):
                 face = WHITE if "naive" in name else colour
                 look: Look = {"color": colour, "markerfacecolor": face, **PART_LOOKS[part]}
                 label = f"{name} {PARTS[part]}".strip()
@@ -86,7 +86,8 @@ def learning_curves(histories: dict[str, "History"], across: str = "epoch") -> F
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         else:
             axes.set_xlim(0)
-    add_legend(panels[0], fontsize=SMALL)
+    # Above the axes, where no curve can run through it.
+    add_legend(panels[0], fontsize=SMALL, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     of = f" of {names}" if (names := " and ".join(filter(None, histories))) else ""
     ends = "; ".join(_last_values(name, history) for name, history in histories.items())
     return finish(
@@ -106,18 +107,17 @@ def _require_histories(histories: Any) -> None:
             )
 
 
-def _parts(frame: "pandas.DataFrame") -> list[str]:
+def _parts(history: "History") -> list[str]:
     """The parts that a run has numbers of: without a validation set, training alone."""
-    return [part for part in PARTS if frame[f"{part}_accuracy"].notna().any()]
+    return [part for part in PARTS if history.rows[-1][f"{part}_accuracy"] is not None]
 
 
 def _last_values(name: str, history: "History") -> str:
-    frame = history.frame()
-    last = frame.iloc[-1]
+    last = history.rows[-1]
     values = [
         f"{PARTS[part]} ends with loss {last[f'{part}_loss']:.3f} and accuracy "
         f"{last[f'{part}_accuracy']:.1%}"
-        for part in _parts(frame)
+        for part in _parts(history)
     ]
     return f"{name}: {', '.join(values)}".removeprefix(": ")
 
