@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 import torch
 
-from gnet_lib.device import first_line
+from gnet_lib._check import first_line
 from gnet_lib.identity import describe_tensors, differences
 
 CHECKPOINT_FORMAT = 3
@@ -194,18 +194,13 @@ class Checkpoint:
         head: plain values to be stored with the parts. ``"settings"`` describe the run: a
             file goes on only with the same ones.
         parts: what changes as the run goes on, by name; a ``"model"`` and the ``"progress"``
-            are among them.
-        unknown: settings that this call says nothing about; those of the file hold.
+            are among them. The first may refuse what is stored.
     """
 
     def __init__(
-        self,
-        name: str | Path,
-        head: dict[str, Any],
-        parts: Mapping[str, Stateful],
-        unknown: tuple[str, ...] = (),
+        self, name: str | Path, head: dict[str, Any], parts: Mapping[str, Stateful]
     ) -> None:
-        self.path, self.parts, self.unknown = checkpoint_path(name), parts, unknown
+        self.path, self.parts = checkpoint_path(name), parts
         # Found once: the program may change its folder during the run.
         self.target = Path(os.path.realpath(self.path))
         self.head = {**head, "first weights": describe_tensors(parts["model"].state_dict())}
@@ -227,7 +222,7 @@ class Checkpoint:
         stored = self._read() if self.written else {}
         if stored:
             self._require_this_run(stored)
-            self.head |= {key: stored[key] for key in ("settings", "first weights")}
+            self.head["first weights"] = stored["first weights"]
         if not stored or stored["progress"]["epoch"] <= stored["progress"]["epochs"]:
             self._rehearse()
         for name, part in self.parts.items() if stored else ():
@@ -250,7 +245,7 @@ class Checkpoint:
                 f"checkpoint {self.path} could not be stored: {trouble}. The training goes on, "
                 "and fit tries again at the next epoch's end",
                 RuntimeWarning,
-                stacklevel=3,  # the line that called fit
+                stacklevel=4,  # the line that called fit
             )
 
     def _read(self) -> dict[str, Any]:
@@ -297,7 +292,7 @@ class Checkpoint:
         return _listed(found)
 
     def _require_this_run(self, stored: dict[str, Any]) -> None:
-        found = differences(stored["settings"], self.head["settings"], self.unknown)
+        found = differences(stored["settings"], self.head["settings"])
         if list(found) == ["epochs"]:
             raise ValueError(
                 f"checkpoint {self.path} is of another run: {found['epochs']}. The learning "
