@@ -13,7 +13,7 @@ import threading
 import time
 import warnings
 import zipfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -109,10 +109,9 @@ def _write_beside(state: dict[str, Any], target: Path) -> Path:
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint file, for instance to evaluate its weights without a training set.
 
-    To train longer than the run did, load its weights and begin a new run, in a new file::
-
-        model.load_state_dict(load_checkpoint("run.pt")["model"])
-        fit(model, images, epochs=10, checkpoint="longer.pt")
+    To train longer than the run did, load its weights and begin a new run with a file of its
+    own: ``model.load_state_dict(load_checkpoint("run.pt")["model"])``, then
+    ``fit(model, images, epochs=10, checkpoint="longer.pt")``.
 
     Args:
         path: a file that ``fit`` wrote; ``~`` is the home folder.
@@ -204,7 +203,7 @@ class Checkpoint:
         name: str | Path,
         head: dict[str, Any],
         parts: Mapping[str, Stateful],
-        unknown: Collection[str] = (),
+        unknown: tuple[str, ...] = (),
     ) -> None:
         self.path, self.parts, self.unknown = checkpoint_path(name), parts, unknown
         # Found once: the program may change its folder during the run.
@@ -225,7 +224,7 @@ class Checkpoint:
                     f"checkpoint must be the name of a file, but {self.path} is {kind}"
                 )
             self.written = signature(self.target)
-        stored = load_checkpoint(self.path) if self.written else {}
+        stored = self._read() if self.written else {}
         if stored:
             self._require_this_run(stored)
             self.head |= {key: stored[key] for key in ("settings", "first weights")}
@@ -243,7 +242,8 @@ class Checkpoint:
                 save_checkpoint({**self.head, **self._states()}, self.target)
                 self.written = signature(self.target)
         except (OSError, RuntimeError) as error:  # PyTorch's own is a RuntimeError
-            trouble = f"{first_line(error)}. The file is as it was before"
+            before = "The file is as it was before" if self.written else "There is no file yet"
+            trouble = f"{first_line(error)}. {before}"
         self.up_to_date = trouble is None
         if trouble is not None:
             warnings.warn(
@@ -252,6 +252,15 @@ class Checkpoint:
                 RuntimeWarning,
                 stacklevel=4,  # the line that called fit
             )
+
+    def _read(self) -> dict[str, Any]:
+        stored = load_checkpoint(self.target)
+        if missing := [name for name in (*self.head, *self.parts) if name not in stored]:
+            raise ValueError(
+                f"checkpoint {self.path} must hold a whole run, but {', '.join(missing)} is "
+                "missing; delete it to start anew, or give another name"
+            )
+        return stored
 
     def _states(self) -> dict[str, Any]:
         return {name: part.state_dict() for name, part in self.parts.items()}
@@ -262,7 +271,7 @@ class Checkpoint:
         if found is None or found == self.written:
             return None
         try:
-            there = load_checkpoint(self.target)
+            there = self._read()
         except ValueError as error:
             return f"something else has taken its place ({error})"
         if unequal := self._other_run(there, self.head):

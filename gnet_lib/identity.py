@@ -6,9 +6,10 @@ everything that its result depends on, in nested dicts of plain values. A file c
 and they say what is different. Long values stand there as checksums.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import nn
 
 from gnet_lib._check import shown
@@ -34,8 +35,9 @@ def plain_network(model: nn.Module) -> nn.Module:
         >>> plain_network(nn.DataParallel(network)) is network
         True
     """
+    several_gpus = (nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
     while True:
-        if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+        if isinstance(model, several_gpus):
             model = model.module
         elif "_orig_mod" in dict(model.named_children()):  # of torch.compile
             model = model.get_submodule("_orig_mod")
@@ -140,7 +142,6 @@ def describe_set(image_set: ImageDataset | None) -> dict[str, Any] | None:
         Plain values, or None for None.
 
     Example:
-        >>> import torch
         >>> images = ImageDataset(torch.zeros(2, 1, 28, 28), torch.tensor([0, 1]))
         >>> describe_set(images)["labels"]
         'int64 2 (20114bcb)'
@@ -173,12 +174,11 @@ def describe(value: Any) -> Any:
         Nested dicts and lists of plain values, without addresses in memory.
 
     Example:
-        >>> import torch
         >>> from functools import partial
         >>> adam = partial(torch.optim.Adam, weight_decay=0.01)
         >>> describe(adam)["keywords"]
         {'weight_decay': 0.01}
-        >>> describe(lambda x: x + 1) == describe(lambda x: x + 2)
+        >>> describe(lambda: 1) == describe(lambda: 2)
         False
     """
     return Describer()(value)
@@ -188,7 +188,7 @@ def describe(value: Any) -> Any:
 
 
 def differences(
-    then: Mapping[str, Any], now: Mapping[str, Any], ignored: Collection[str] = ()
+    then: Mapping[str, Any], now: Mapping[str, Any], ignored: tuple[str, ...] = ()
 ) -> dict[str, str]:
     """What is different between two descriptions.
 

@@ -632,22 +632,26 @@ import torch
 from gnet_lib.checkpoint import load_checkpoint, save_checkpoint
 
 torch.set_num_threads(1)
-path, kills, half_written = Path(sys.argv[1]), 0, 0
+path, kills, half_written = Path(sys.argv[1]), 0, set()
 state = {"number": 0, "model": torch.zeros(200_000)}
 save_checkpoint(state, path)
-while kills < 25:
+while kills < 15 or (not half_written and kills < 200):
+    before = path.stat().st_mtime_ns
     number = load_checkpoint(path)["number"]
     child = os.fork()
     if child == 0:
         while True:
             number += 1
             save_checkpoint({**state, "number": number}, path)
-    time.sleep(random.uniform(0.002, 0.02))
+    while path.stat().st_mtime_ns == before:  # it has not begun
+        time.sleep(0.001)
+    time.sleep(random.uniform(0, 0.01))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     kills += 1
-    assert load_checkpoint(path)["number"] >= number
-print(load_checkpoint(path)["number"], len(list(path.parent.glob("*.partial"))))
+    assert load_checkpoint(path)["number"] > number
+    half_written.update(path.parent.glob("*.partial"))
+print(len(half_written))
 """
 
 
@@ -656,8 +660,7 @@ def test_a_process_killed_at_any_moment_leaves_a_whole_file(tmp_path):
     arguments = [sys.executable, "-c", KILLED_AGAIN_AND_AGAIN, str(path)]
     done = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    saved, left_behind = map(int, done.stdout.split())
-    assert saved > 0 and left_behind > 0  # so some were killed in the middle of writing
+    assert int(done.stdout) > 0  # some were killed in the middle of writing
 
 
 def test_what_killed_processes_left_behind_does_no_harm_and_goes(tmp_path):
