@@ -1,63 +1,173 @@
-"""Images and their labels as tensors: one dataset, its batches, and a little augmentation."""
+"""Images and their labels as tensors: one dataset, its batches, and a little augmentation.
+
+Any images that fit into memory: of any size, square or not, grey or in colour, of any number
+of classes. ``ImageDataset.from_dataset`` reads them from a data set of torchvision's kind, for
+instance from a folder of pictures.
+"""
 
 import math
-from collections.abc import Iterator
+import operator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias, overload
 
+import numpy
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
-from gnet_lib._check import require_instance, require_number, require_whole_number
+from gnet_lib._check import (
+    require_bool,
+    require_instance,
+    require_number,
+    require_whole_number,
+    shown,
+)
+from gnet_lib._collect import classes_of, read_pairs
+from gnet_lib.device import LARGEST_SEED
 
-IMAGE_SIZE = 28
-CLASSES = 10
+PerChannel: TypeAlias = float | Sequence[float] | Tensor
+"""One number for all channels, or one for each."""
+
+# ------------------------------------------------------------------ datasets
 
 
-@dataclass(frozen=True, eq=False)  # eq=False: tensors have no single yes-or-no "=="
-class ImageDataset:
+@dataclass(frozen=True, eq=False, init=False)  # eq=False: tensors have no single yes-or-no "=="
+class ImageDataset(Dataset[tuple[Tensor, int]]):
     """Images and their labels, checked once when the dataset is made.
 
+    ``dataset[3]`` is one image and its label, ``dataset[:100]`` a dataset of the first hundred,
+    and ``for image, label in dataset`` goes through them all, so that PyTorch's ``DataLoader``
+    takes it, too.
+
     Args:
-        images: (N, 1, 28, 28); uint8 with 0 for black as loaded, or float32
+        images: (N, C, H, W); uint8 with 0 for black as loaded, or float32
             after ``normalised``.
-        labels: (N,) int64, from 0 to 9.
+        labels: (N,) int64, whole numbers from 0.
+        class_names: the name of each label, in order; None when there are none.
+        num_classes: how many classes there are. None: as many as names, or without names the
+            highest label + 1. Whatever is made from this dataset keeps names and number, also
+            a part in which some class is absent.
 
     Raises:
-        ValueError: a shape, type, length or label does not fit.
+        ValueError: a shape, type, length, label or name does not fit.
 
     Example:
         >>> import torch
         >>> images = torch.zeros(20, 1, 28, 28, dtype=torch.uint8)
-        >>> ImageDataset(images, labels=torch.arange(20) % 10)
-        ImageDataset(20 images, torch.uint8, on cpu)
+        >>> dataset = ImageDataset(images, labels=torch.arange(20) % 10)
+        >>> dataset
+        ImageDataset(20 images of 1x28x28 in 10 classes, torch.uint8, on cpu)
+        >>> image, label = dataset[-1]
+        >>> image.shape, label
+        (torch.Size([1, 28, 28]), 9)
     """
 
     images: Tensor
     labels: Tensor
+    class_names: tuple[str, ...] | None
+    num_classes: int
 
-    def __post_init__(self) -> None:
-        _check_images(self.images)
-        _check_labels(self.labels)
-        if len(self.images) != len(self.labels):
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        class_names: Sequence[str] | None = None,
+        num_classes: int | None = None,
+    ) -> None:
+        _check_images(images)
+        _check_labels(labels)
+        if len(images) != len(labels):
             raise ValueError(
                 "images and labels must have the same length, but there are "
-                f"{len(self.images)} images and {len(self.labels)} labels"
+                f"{len(images)} images and {len(labels)} labels"
             )
-        if self.images.device != self.labels.device:
+        if images.device != labels.device:
             raise ValueError(
                 "images and labels must be on the same device, but images are on "
-                f"{self.images.device} and labels on {self.labels.device}: "
+                f"{images.device} and labels on {labels.device}: "
                 "build the dataset on one device and move it with .to(device)"
             )
-        lowest, highest = self.labels.min().item(), self.labels.max().item()
-        if lowest < 0 or highest >= CLASSES:
-            raise ValueError(f"labels must be from 0 to 9, but they are from {lowest} to {highest}")
+        names = None if class_names is None else _name_tuple(class_names)
+        number = _number_of_classes(labels, names, num_classes)
+        # Nobody else can set them: the dataset is frozen.
+        vars(self).update(images=images, labels=labels, class_names=names, num_classes=number)
+
+    @classmethod
+    def from_dataset(cls, dataset: Any, class_names: Sequence[str] | None = None) -> "ImageDataset":
+        """Read a data set of (image, label) pairs into memory.
+
+        That is what torchvision's data sets are, ``ImageFolder`` among them, and PyTorch's
+        ``TensorDataset``, ``Subset`` and ``ConcatDataset``; a list of pairs will do as well.
+        Each image is read once. So a transform that brings them to one size belongs to
+        ``dataset``, and one that draws by chance does not (give it to ``fit`` as ``augment``).
+        Leave out ``ToTensor``, too: pixels stay bytes until ``normalised``.
+
+        Args:
+            dataset: has a length and gives (image, label) for each index. Images are PIL
+                images (grey or RGB), or tensors (C, H, W) of type uint8 or float32, all of one
+                size; labels are whole numbers from 0.
+            class_names: the name of each label. None takes ``dataset.classes`` where it
+                exists and no ``target_transform`` has changed the labels.
+
+        Returns:
+            An ``ImageDataset``.
+
+        Raises:
+            ValueError: for something else, or for an item that does not fit; it says which.
+
+        Warns:
+            UserWarning: a transform of the data set draws by chance.
+
+        Example:
+            >>> from torchvision.datasets import FakeData
+            >>> ImageDataset.from_dataset(FakeData(size=6, image_size=(3, 24, 32), num_classes=4))
+            ImageDataset(6 images of 3x24x32 in 4 classes, torch.uint8, on cpu)
+        """
+        if isinstance(dataset, ImageDataset):
+            names, number = dataset.class_names, dataset.num_classes
+            images, labels = dataset.images, dataset.labels
+        else:
+            images, labels = read_pairs(dataset)
+            names, number = classes_of(dataset)
+        if class_names is not None:
+            names, number = class_names, None
+        return cls(images, labels, names, number)
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @overload
+    def __getitem__(self, index: slice) -> "ImageDataset": ...
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[Tensor, int]: ...
+
+    def __getitem__(self, index: int | slice) -> "tuple[Tensor, int] | ImageDataset":
+        if isinstance(index, slice):
+            if not self.labels[index].numel():
+                raise ValueError(f"index must choose an image, but {index} chooses none")
+            return self._with(self.images[index], self.labels[index])
+        try:
+            place = operator.index(index)
+        except TypeError:
+            raise ValueError(
+                f"index must be a whole number or a slice, but it is {shown(index)}"
+            ) from None
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"index must be from {-len(self)} to {len(self) - 1}, but is {place}")
+        return self.images[place], int(self.labels[place])
+
+    def __iter__(self) -> Iterator[tuple[Tensor, int]]:
+        return zip(self.images, self.labels.tolist(), strict=True)
+
     def __repr__(self) -> str:
-        return f"ImageDataset({len(self):,} images, {self.images.dtype}, on {self.images.device})"
+        size = "x".join(map(str, self.images.shape[1:]))
+        classes = "1 class" if self.num_classes == 1 else f"{self.num_classes} classes"
+        return (
+            f"ImageDataset({len(self):,} images of {size} in {classes}, "
+            f"{self.images.dtype}, on {self.images.device})"
+        )
 
     def to(self, device: torch.device | str) -> "ImageDataset":
         """Return the same dataset on another device.
@@ -68,19 +178,29 @@ class ImageDataset:
         Returns:
             An ``ImageDataset`` whose images and labels are on ``device``.
 
+        Raises:
+            ValueError: there is no such device here.
+
         Example:
             >>> import torch
             >>> tiny = ImageDataset(torch.zeros(1, 1, 28, 28), torch.zeros(1).long())
             >>> tiny.to("cpu").images.device
             device(type='cpu')
         """
-        return ImageDataset(self.images.to(device), self.labels.to(device))
+        try:
+            there = torch.empty(0, device=torch.device(device)).device
+        except (RuntimeError, TypeError, AssertionError) as error:
+            raise ValueError(
+                f"device must be one that works here, for instance 'cpu', but it is "
+                f"{shown(device)}: pick_device() chooses one"
+            ) from error
+        return self._with(self.images.to(there), self.labels.to(there))
 
     def mean_and_std(self) -> tuple[float, float]:
         """Return mean and standard deviation of all pixels, scaled to 0..1.
 
         Returns:
-            (mean, standard deviation) over every pixel of every image.
+            (mean, standard deviation) over every pixel of every image and channel.
 
         Raises:
             ValueError: the images are no longer uint8.
@@ -93,24 +213,38 @@ class ImageDataset:
             (0.5, 0.5)
         """
         self._require_bytes("mean_and_std")
-        # There are only 256 possible pixel values, so counting them is exact
-        # and needs no floating-point copy of all images.
-        pixels_per_value = torch.bincount(self.images.flatten(), minlength=256)
-        weights = pixels_per_value.cpu().double() / self.images.numel()
-        values = torch.arange(256, dtype=torch.float64) / 255
-        mean = (weights * values).sum()
-        variance = (weights * (values - mean) ** 2).sum()
-        return mean.item(), math.sqrt(variance.item())
+        return _mean_and_std(self.images)
 
-    def normalised(self, mean: float, std: float) -> "ImageDataset":
+    def channel_mean_and_std(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return mean and standard deviation of each channel's pixels, scaled to 0..1.
+
+        Returns:
+            (means, standard deviations), each with one number a channel, as ``normalised``
+            takes them. For grey images they are those of ``mean_and_std``.
+
+        Raises:
+            ValueError: the images are no longer uint8.
+
+        Example:
+            >>> import torch
+            >>> images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+            >>> images[0, 0] = 255  # the first of two images is all red
+            >>> ImageDataset(images, torch.tensor([0, 1])).channel_mean_and_std()
+            ((0.5, 0.0, 0.0), (0.5, 0.0, 0.0))
+        """
+        self._require_bytes("channel_mean_and_std")
+        means, stds = zip(*map(_mean_and_std, self.images.unbind(dim=1)), strict=True)
+        return means, stds
+
+    def normalised(self, mean: PerChannel, std: PerChannel) -> "ImageDataset":
         """Return the dataset as float32 with pixels (value / 255 - mean) / std.
 
         Use the *training* set's mean and standard deviation for every set:
         the test images must not influence how they are prepared.
 
         Args:
-            mean: mean of the pixels on the scale 0..1.
-            std: standard deviation on the same scale, above 0.
+            mean: mean of the pixels on the scale 0..1; a number, or one a channel.
+            std: standard deviation on the same scale, above 0; a number, or one a channel.
 
         Returns:
             A new ``ImageDataset`` with float32 images.
@@ -125,17 +259,19 @@ class ImageDataset:
             tensor(2.)
         """
         self._require_bytes("normalised")
-        mean = require_number("mean", mean)
-        std = require_number("std", std, above=0)
+        channels = self.images.shape[1]
+        means = _per_channel("mean", mean, channels).to(self.images.device)
+        stds = _per_channel("std", std, channels, above=0).to(self.images.device)
         # In place, because a float copy of the training set is 188 MB.
-        images = self.images.to(torch.float32).div_(255).sub_(mean).div_(std)
-        return ImageDataset(images, self.labels)
+        images = self.images.to(torch.float32).div_(255).sub_(means).div_(stds)
+        return self._with(images, self.labels)
 
     def stratified_subset(self, count: int, seed: int = 0) -> "ImageDataset":
         """Return a random subset in which every class is equally frequent.
 
-        When ``count`` is not a multiple of ten, the first classes get one image
-        more. The images keep the order they have in this dataset.
+        Only the classes that this dataset has images of take part. When ``count`` is not a
+        multiple of their number, the first ones get one image more. The images keep the order
+        they have in this dataset.
 
         Args:
             count: how many images, from 1 to the size of the dataset.
@@ -145,7 +281,7 @@ class ImageDataset:
             A new ``ImageDataset`` with ``count`` images.
 
         Raises:
-            ValueError: ``count`` is out of range, or a class has too few images.
+            ValueError: ``count`` or ``seed`` is out of range, or a class has too few images.
 
         Example:
             >>> import torch
@@ -169,7 +305,8 @@ class ImageDataset:
             (rest, held out); every image of this dataset is in exactly one of them.
 
         Raises:
-            ValueError: ``count`` is out of range, or a class has too few images.
+            ValueError: ``count`` or ``seed`` is out of range, a class has too few images, or
+                there is only one image.
 
         Example:
             >>> import torch
@@ -178,26 +315,35 @@ class ImageDataset:
             >>> [len(part) for part in whole.split(10)]
             [30, 10]
         """
+        if len(self) == 1:
+            raise ValueError("split needs at least 2 images, but the dataset has 1")
         count = require_whole_number("count", count, at_most=len(self) - 1)
         is_held_out = self._balanced_choice(count, seed)
         return self._select(~is_held_out), self._select(is_held_out)
 
     def _select(self, is_chosen: Tensor) -> "ImageDataset":
         is_chosen = is_chosen.to(self.labels.device)
-        return ImageDataset(self.images[is_chosen], self.labels[is_chosen])
+        return self._with(self.images[is_chosen], self.labels[is_chosen])
+
+    def _with(self, images: Tensor, labels: Tensor) -> "ImageDataset":
+        """Other images of the same classes."""
+        return ImageDataset(images, labels, self.class_names, self.num_classes)
 
     def _balanced_choice(self, count: int, seed: int) -> Tensor:
         """Choose ``count`` images, equally many per class: a (N,) bool mask."""
+        seed = require_whole_number("seed", seed, at_least=0, at_most=LARGEST_SEED)
         generator = torch.Generator().manual_seed(seed)
         labels = self.labels.cpu()
         is_chosen = torch.zeros(len(labels), dtype=torch.bool)
-        for label in range(CLASSES):
-            wanted = count // CLASSES + (label < count % CLASSES)
+        present, sizes = labels.unique(return_counts=True)
+        for rank, label in enumerate(present.tolist()):
+            wanted = count // len(present) + (rank < count % len(present))
             positions = (labels == label).nonzero().flatten()
             if len(positions) < wanted:
+                name = f" ({self.class_names[label]})" if self.class_names else ""
                 raise ValueError(
-                    f"count={count} needs {wanted} images of each class, but class "
-                    f"{label} has {len(positions)}: ask for fewer"
+                    f"count={count} needs {wanted} images of class {label}{name}, which has "
+                    f"{len(positions)}: ask for {sizes.min() * len(present)} or fewer"
                 )
             shuffled = torch.randperm(len(positions), generator=generator)
             is_chosen[positions[shuffled[:wanted]]] = True
@@ -206,17 +352,24 @@ class ImageDataset:
     def _require_bytes(self, method: str) -> None:
         if self.images.dtype != torch.uint8:
             raise ValueError(
-                f"images must be uint8 as loaded for {method}(), but they are "
-                f"{self.images.dtype}: this dataset is already normalised, take the original one"
+                f"images must be uint8, from 0 to 255, for {method}(), but they are "
+                f"{self.images.dtype}: take the dataset from before normalised(); and if they "
+                "come from transforms.ToTensor(), leave it out or use transforms.PILToTensor()"
             )
 
 
 def _check_images(images: Tensor) -> None:
-    require_instance("images", images, Tensor, "a Tensor")
-    if images.shape[1:] != (1, IMAGE_SIZE, IMAGE_SIZE) or len(images) == 0:
+    require_instance("images", images, Tensor, "a Tensor (torch.from_numpy makes one of an array)")
+    shape = tuple(images.shape)
+    if images.ndim != 4 or 0 in shape:
         raise ValueError(
-            f"images must have the shape (N, 1, {IMAGE_SIZE}, {IMAGE_SIZE}) with N of at "
-            f"least 1, but it is {tuple(images.shape)}"
+            "images must have the shape (N, C, H, W) with each of at least 1, C being 1 for "
+            f"grey and 3 for colour, but it is {shape}"
+        )
+    if shape[3] in (1, 3, 4) and shape[1] > 4:
+        raise ValueError(
+            f"images must have the shape (N, C, H, W), but {shape} looks like (N, H, W, C): "
+            "use images.permute(0, 3, 1, 2)"
         )
     if images.dtype not in (torch.uint8, torch.float32):
         raise ValueError(
@@ -225,7 +378,7 @@ def _check_images(images: Tensor) -> None:
 
 
 def _check_labels(labels: Tensor) -> None:
-    require_instance("labels", labels, Tensor, "a Tensor")
+    require_instance("labels", labels, Tensor, "a Tensor (torch.tensor makes one of a list)")
     if labels.ndim != 1 or labels.dtype != torch.int64:
         raise ValueError(
             "labels must have the shape (N,) and the type torch.int64, but they have "
@@ -233,7 +386,68 @@ def _check_labels(labels: Tensor) -> None:
         )
 
 
+def _name_tuple(class_names: Sequence[str]) -> tuple[str, ...]:
+    is_list = isinstance(class_names, (list, tuple)) and len(class_names) > 0
+    if is_list and all(isinstance(name, str) for name in class_names):
+        return tuple(class_names)
+    raise ValueError(
+        f"class_names must be a tuple of texts, one a class, but it is {shown(class_names)}"
+    )
+
+
+def _number_of_classes(
+    labels: Tensor, class_names: tuple[str, ...] | None, num_classes: int | None
+) -> int:
+    """The number of classes; every label has to lie below it."""
+    lowest, highest = int(labels.min()), int(labels.max())
+    if num_classes is not None:
+        number = require_whole_number("num_classes", num_classes)
+        if class_names is not None and number != len(class_names):
+            raise ValueError(
+                f"num_classes must be {len(class_names)}, the number of class_names, "
+                f"but it is {number}"
+            )
+    else:
+        number = highest + 1 if class_names is None else len(class_names)
+    if lowest < 0 or highest >= number:
+        allowed = f"from 0 to {number - 1}" if number > 0 else "at least 0"
+        raise ValueError(f"labels must be {allowed}, but they are from {lowest} to {highest}")
+    return number
+
+
+def _mean_and_std(pixels: Tensor) -> tuple[float, float]:
+    """Of bytes, on the scale 0..1."""
+    # There are only 256 possible pixel values, so counting them is exact
+    # and needs no floating-point copy of all images.
+    pixels_per_value = torch.bincount(pixels.flatten(), minlength=256)
+    weights = pixels_per_value.cpu().double() / pixels.numel()
+    values = torch.arange(256, dtype=torch.float64) / 255
+    mean = (weights * values).sum()
+    variance = (weights * (values - mean) ** 2).sum()
+    return mean.item(), math.sqrt(variance.item())
+
+
+def _per_channel(name: str, value: PerChannel, channels: int, above: float | None = None) -> Tensor:
+    """A number, or one a channel, as a tensor (1, 1, 1) or (C, 1, 1)."""
+    is_array = isinstance(value, (Tensor, numpy.ndarray, numpy.generic))
+    values = value.tolist() if is_array else value
+    if not isinstance(values, (list, tuple)):
+        values = [values]
+    elif len(values) != channels:
+        raise ValueError(
+            f"{name} must be a number or {channels}, one a channel, but it is {shown(value)}"
+        )
+    numbers = [require_number(name, each, above=above) for each in values]
+    return torch.tensor(numbers, dtype=torch.float32).view(-1, 1, 1)
+
+
 # ------------------------------------------------- batches and augmentation
+
+
+def _require_generator(generator: torch.Generator | None) -> None:
+    if generator is not None:
+        wanted = "a torch.Generator, as torch.Generator().manual_seed(0) makes one, or None"
+        require_instance("generator", generator, torch.Generator, wanted)
 
 
 def batches(
@@ -255,7 +469,7 @@ def batches(
         An iterator over (images, labels).
 
     Raises:
-        ValueError: ``batch_size`` does not fit.
+        ValueError: ``batch_size`` or another argument does not fit.
 
     Example:
         >>> import torch
@@ -264,7 +478,10 @@ def batches(
         >>> [labels.tolist() for _, labels in batches(whole, 4)]
         [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     """
-    count = len(dataset)
+    wanted = "an ImageDataset, as ImageDataset(images, labels) builds it"
+    count = len(require_instance("dataset", dataset, ImageDataset, wanted))
+    _require_generator(generator)
+    require_bool("drop_last", drop_last)
     batch_size = require_whole_number(
         "batch_size", batch_size, at_most=count if drop_last else None
     )
@@ -299,7 +516,7 @@ def shift_and_flip(
         A new tensor with the shape, type and device of ``images``.
 
     Raises:
-        ValueError: ``images`` has not four dimensions, or ``max_shift`` does not fit.
+        ValueError: ``images`` has not four dimensions, or another argument does not fit.
 
     Example:
         >>> import torch
@@ -308,10 +525,12 @@ def shift_and_flip(
         >>> shift_and_flip(images, generator=generator).shape
         torch.Size([8, 1, 28, 28])
     """
-    if images.ndim != 4:
+    require_instance("images", images, Tensor, "a Tensor")
+    if images.ndim != 4 or 0 in images.shape[2:]:
         raise ValueError(
             f"images must have the shape (N, C, H, W), but it is {tuple(images.shape)}"
         )
+    _require_generator(generator)
     count, channels, height, width = images.shape
     largest = min(height, width) - 1
     max_shift = require_whole_number("max_shift", max_shift, at_least=0, at_most=largest)

@@ -119,7 +119,7 @@ class FashionMNIST:
     Example:
         >>> sample = load_sample()
         >>> sample.train, sample.is_sample
-        (ImageDataset(3,000 images, torch.uint8, on cpu), True)
+        (ImageDataset(3,000 images of 1x28x28 in 10 classes, torch.uint8, on cpu), True)
     """
 
     train: ImageDataset
@@ -370,7 +370,8 @@ def _as_dataset(image_file: bytes, label_file: bytes) -> ImageDataset:
     """Leave the headers out; bytearray, because torch wants memory that it may write to."""
     pixels = torch.frombuffer(bytearray(image_file), dtype=torch.uint8, offset=16)
     labels = torch.frombuffer(bytearray(label_file), dtype=torch.uint8, offset=8)
-    return ImageDataset(pixels.reshape(-1, 1, IMAGE_SIZE, IMAGE_SIZE), labels.to(torch.int64))
+    images = pixels.reshape(-1, 1, IMAGE_SIZE, IMAGE_SIZE)
+    return ImageDataset(images, labels.to(torch.int64), CLASS_NAMES)
 
 
 # What an unreachable, slow, wrong or interrupted server can lead to, and a

@@ -13,7 +13,14 @@ from gnet_lib._check import (
     require_whole_number,
     shown,
 )
-from gnet_lib.inception import Inception, InceptionBase, conv_norm_act, require_maps
+from gnet_lib.inception import (
+    Inception,
+    InceptionBase,
+    conv_norm_act,
+    is_recorded,
+    is_scripting,
+    require_maps,
+)
 from gnet_lib.paper import (
     AUX_AFTER,
     AUX_CHANNELS,
@@ -137,7 +144,7 @@ class AuxiliaryHead(nn.Module):
         self.pool = nn.AvgPool2d(kernel_size=AUX_POOL, stride=AUX_STRIDE)
         self.conv = conv_norm_act(in_channels, AUX_CHANNELS, 1, batch_norm=batch_norm)
         self.fc1 = nn.Linear(AUX_CHANNELS * pooled * pooled, AUX_UNITS)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu = nn.ReLU()
         self.dropout = nn.Dropout(dropout)
         self.fc2 = nn.Linear(AUX_UNITS, num_classes)
 
@@ -153,15 +160,20 @@ class AuxiliaryHead(nn.Module):
         Raises:
             ValueError: for maps of another shape.
         """
+        self._require_maps(x)
+        x = self.conv(self.pool(x))  # (N, 128, 4, 4)
+        x = self.relu(self.fc1(x.flatten(1)))  # (N, 1024)
+        return self.fc2(self.dropout(x))  # (N, num_classes)
+
+    def _require_maps(self, x: Tensor) -> None:
+        if is_scripting() or is_recorded(x):
+            return
         require_maps(x, self.in_channels)
         if tuple(x.shape[2:]) != (self.size, self.size):
             raise ValueError(
                 f"x must have maps of {self.size}x{self.size} pixels, for which the head was "
                 f"built, but they are {x.shape[2]}x{x.shape[3]}"
             )
-        x = self.conv(self.pool(x))  # (N, 128, 4, 4)
-        x = self.relu(self.fc1(x.flatten(1)))  # (N, 1024)
-        return self.fc2(self.dropout(x))  # (N, num_classes)
 
 
 class GoogLeNet(nn.Module):
@@ -266,15 +278,18 @@ class GoogLeNet(nn.Module):
         x = images  # (N, 3, 224, 224)
         for name, layer in self.body.items():
             x = layer(x)  # (N, 192, 28, 28) after the stem, (N, 1024, 7, 7) after 5b
-            if self.training and name in self.heads:
-                aux_logits.append(self.heads[name](x))  # (N, num_classes)
+            for after, head in self.heads.items():
+                if self.training and after == name:
+                    aux_logits.append(head(x))  # (N, num_classes)
         x = self.pool(x).flatten(1)  # (N, 1024)
         logits = self.fc(self.dropout(x))  # (N, num_classes)
-        if aux_logits:
-            return GoogLeNetOutputs(logits, *aux_logits)
+        if len(aux_logits) == 2:
+            return GoogLeNetOutputs(logits, aux_logits[0], aux_logits[1])
         return logits
 
     def _require_images(self, images: Tensor) -> None:
+        if is_scripting() or is_recorded(images):
+            return
         require_maps(images, self.in_channels, name="images")
         height, width = images.shape[2:]
         if min(height, width) < self.smallest_image_size:

@@ -12,7 +12,7 @@ import hashlib
 import itertools
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,9 +20,23 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import LRScheduler
 
-from gnet_lib._check import require_model, require_number, require_whole_number
+from gnet_lib._check import require_bool, require_model, require_number, require_whole_number
+from gnet_lib._modes import TrainingMode, gradients_on
+from gnet_lib._recipe import (
+    Augment,
+    Augmentation,
+    Callback,
+    OptimizerChoice,
+    Recipe,
+    ScheduleChoice,
+    ask_callback,
+    build_optimizer,
+    build_schedule,
+    optimizer_settings,
+    options_restored,
+)
 from gnet_lib.checkpoint import (
     Checkpoint,
     StopOnInterrupt,
@@ -37,9 +51,9 @@ from gnet_lib.device import (
     autocast,
     choose_precision,
     device_of,
+    generators_restored,
     memory_format,
     pick_device,
-    set_seed,
 )
 from gnet_lib.evaluation import (
     count_correct,
@@ -47,27 +61,29 @@ from gnet_lib.evaluation import (
     joint_loss,
     main_logits,
     on_device,
+    require_answers,
     require_logits,
     require_normalised,
+    require_weights,
 )
 from gnet_lib.history import Evaluation, History, Progress, epoch_line
-from gnet_lib.safeguards import ChanceWatch, clear_memory_error, require_finite
-
-Augment = Callable[..., Tensor]  # called as augment(images, generator=generator)
-
+from gnet_lib.safeguards import BeforeStep, ChanceWatch, clear_memory_error, require_finite
 
 # --- one epoch ---------------------------------------------------------------------------
 
 
 @dataclass
 class Settings:
-    """The numbers that decide how a run goes; a run resumes only with the same ones."""
+    """The numbers that decide how a run goes; a run resumes only with the same ones.
+
+    What is None is left to an optimiser of the caller's.
+    """
 
     epochs: int
     batch_size: int
-    learning_rate: float
-    momentum: float
-    weight_decay: float
+    learning_rate: float | None
+    momentum: float | None
+    weight_decay: float | None
     label_smoothing: float
     aux_weight: float
     seed: int
@@ -76,9 +92,12 @@ class Settings:
         self.epochs = require_whole_number("epochs", self.epochs)
         # Batch normalisation compares the images of a batch, so one alone will not do.
         self.batch_size = require_whole_number("batch_size", self.batch_size, at_least=2)
-        self.learning_rate = require_number("learning_rate", self.learning_rate, above=0)
-        self.momentum = require_number("momentum", self.momentum, at_least=0, below=1)
-        self.weight_decay = require_number("weight_decay", self.weight_decay, at_least=0)
+        if self.learning_rate is not None:
+            self.learning_rate = require_number("learning_rate", self.learning_rate, above=0)
+        if self.momentum is not None:
+            self.momentum = require_number("momentum", self.momentum, at_least=0, below=1)
+        if self.weight_decay is not None:
+            self.weight_decay = require_number("weight_decay", self.weight_decay, at_least=0)
         self.label_smoothing = require_number(
             "label_smoothing", self.label_smoothing, at_least=0, at_most=1
         )
@@ -99,7 +118,8 @@ def train_epoch(
     """Train on one batch after the other.
 
     Args:
-        model: returns logits (N, num_classes), or a tuple whose first entry they are.
+        model: in training mode; returns logits (N, num_classes), or a tuple of such logits
+            whose first entry is the network's own.
         steps: the batches: images (N, C, H, W) and labels (N,), on the model's device.
         optimizer: changes the weights.
         scheduler: changes the learning rate after every step.
@@ -111,20 +131,20 @@ def train_epoch(
     Raises:
         NonFiniteLossError: when the loss or its gradient is no longer a finite number.
     """
-    model.train()
-    started = time.perf_counter()
+    started, before = time.perf_counter(), BeforeStep(model)
     for images, labels in steps:
-        optimizer.zero_grad()
-        with autocast(images.device, precision):
-            outputs = model(images)  # logits (N, num_classes), or a tuple with those of the heads
-        outputs = _as_float32(outputs)
-        loss = joint_loss(outputs, labels, settings.aux_weight, settings.label_smoothing)
-        loss.backward()  # leaves its gradient in every parameter
-        require_finite(loss, model, progress, settings.learning_rate)
+        with before.kept_if_it_fails():
+            optimizer.zero_grad()
+            with autocast(images.device, precision):
+                outputs = model(images)  # logits (N, num_classes), or a tuple with the heads'
+            outputs = _as_float32(outputs, len(labels))
+            loss = joint_loss(outputs, labels, settings.aux_weight, settings.label_smoothing)
+            loss.backward()  # leaves its gradient in every parameter
+            require_finite(loss, optimizer, progress)
 
-        learning_rate = optimizer.param_groups[0]["lr"]
-        optimizer.step()  # changes the weights
-        scheduler.step()  # changes the learning rate
+            learning_rate = float(optimizer.param_groups[0]["lr"])
+            optimizer.step()  # changes the weights
+            scheduler.step()  # changes the learning rate
 
         logits = main_logits(outputs).detach()
         watch.look(logits, labels)
@@ -133,8 +153,9 @@ def train_epoch(
     progress.totals.seconds += time.perf_counter() - started
 
 
-def _as_float32(outputs: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+def _as_float32(outputs: Any, count: int) -> Tensor | tuple[Tensor, ...]:
     # bfloat16 has three digits: enough for a layer, too few for the logarithm of a loss.
+    require_answers(outputs, count)
     if isinstance(outputs, tuple):
         return tuple(each.float() for each in outputs)
     return outputs.float()
@@ -144,7 +165,7 @@ def steps_to_come(
     train: ImageDataset,
     settings: Settings,
     progress: Progress,
-    augment: Augment | None,
+    augment: Augmentation | None,
     generator: torch.Generator,
     stop: StopOnInterrupt,
     show_bar: bool,
@@ -157,7 +178,7 @@ def steps_to_come(
             if stop.requested:
                 return
             if augment is not None:
-                images = augment(images, generator=generator)
+                images = augment(images, generator)
             yield on_device(images, images.device), labels
             # Here the step with this batch has been done.
             bar.set_postfix_str(f"loss {progress.totals.mean_loss():.3f}", refresh=False)
@@ -208,19 +229,22 @@ def fit(
     *,
     epochs: int,
     batch_size: int = 128,
-    learning_rate: float = 0.1,
-    momentum: float = 0.9,
-    weight_decay: float = 5e-4,
+    learning_rate: float | None = None,
+    momentum: float | None = None,
+    weight_decay: float | None = None,
     label_smoothing: float = 0.0,
     aux_weight: float = 0.3,
     augment: Augment | None = None,
+    optimizer: OptimizerChoice = None,
+    schedule: ScheduleChoice = None,
+    callback: Callback | None = None,
     device: str | torch.device | None = None,
     seed: int = 0,
     checkpoint: str | Path | None = None,
     progress: bool = True,
     mixed_precision: bool | None = None,
 ) -> History:
-    """Train a classifier with SGD, Nesterov momentum and a one-cycle learning rate.
+    """Train a classifier: by default with SGD, Nesterov momentum and a one-cycle learning rate.
 
     The learning rate climbs for the first 30 % of all steps from a twenty-fifth to
     ``learning_rate``, then falls to almost 0. Each epoch shuffles anew and leaves out the
@@ -228,6 +252,17 @@ def fit(
     The model is trained in place and comes back in evaluation mode, on the device, with
     its convolutions' weights in ``channels_last`` memory format (about twice as fast on a
     CPU; a model of your own needs ``flatten`` in place of ``view``).
+
+    What is frozen stays: a module all of whose parameters have ``requires_grad=False`` is
+    kept in evaluation mode with everything inside of it, so that neither its running
+    averages nor its dropout change. So is a layer that comes in evaluation mode inside of a
+    model in training mode. A model that comes in evaluation mode as a whole (as ``fit`` and
+    ``evaluate`` leave it) is trained as usual.
+
+    Nothing else is left behind: Python's, NumPy's and PyTorch's global random generators
+    stand afterwards where they stood before, and no gradient is kept. A step that fails, be
+    it by an error, a full memory or a second Ctrl-C, leaves weights and running averages as
+    they were before it.
 
     Ctrl-C ends the current step and returns what was learnt (``history.interrupted``); a
     second Ctrl-C stops at once. With ``checkpoint`` the run is stored at every epoch's end
@@ -238,22 +273,43 @@ def fit(
     ``RuntimeWarning`` with the usual reasons.
 
     Args:
-        model: returns logits (N, num_classes), or a tuple whose first entry they are. To
-            make its first weights repeatable, call ``set_seed`` before building it.
+        model: returns logits (N, num_classes), or a tuple of such logits whose first entry
+            is the network's own. To make its first weights repeatable, call ``set_seed``
+            before building it.
         train: normalised images and labels to learn from.
         validation: a set to evaluate at every epoch's end; None for none.
         epochs: how often to go through the training images.
         batch_size: images a step, at least 2; a smaller one needs less memory.
-        learning_rate: the highest learning rate of the cycle.
-        momentum: 0 to below 1; with 0 it is plain SGD.
+        learning_rate: the highest learning rate of the cycle. None is 0.1, or what
+            ``optimizer`` says.
+        momentum: 0 to below 1; with 0 it is plain SGD. None is 0.9, or what ``optimizer``
+            says.
         weight_decay: pull of the weights towards 0; biases and normalisation are left out.
+            None is 0.0005, or what ``optimizer`` says.
         label_smoothing: fraction of the target spread evenly over all classes.
         aux_weight: weight of each auxiliary classifier's loss.
-        augment: called as ``augment(images, generator=generator)`` on every batch, on the
-            device; give it random numbers from the generator only.
+        augment: called on every batch, on the device, as ``augment(images,
+            generator=generator)``, to draw from this generator only; or, where it takes no
+            generator, as ``augment(images)``, to draw from the global generators, which
+            belong to the run and are stored with it. A transform of torchvision's draws once
+            for the whole batch: all of its images are mirrored, or none.
+        optimizer: None is SGD. Else what builds an optimiser from parameter groups, for
+            instance ``torch.optim.AdamW`` or ``functools.partial(torch.optim.AdamW, lr=1e-3,
+            betas=(0.9, 0.95))``: it is called with a list of dicts of ``params``, and of
+            ``lr`` and ``weight_decay`` where these are given here (``weight_decay`` 0 for
+            biases and normalisation in any case). Or an optimiser that holds this model's
+            parameters: it is used as it is, and has its own learning rate again afterwards.
+        schedule: None is one cycle, with each group's own learning rate as its height. Else
+            called as ``schedule(optimizer, total_steps)``; the scheduler that it returns
+            takes a step after each step of the training.
+        callback: called at every epoch's end as ``callback(model, history)``, with the model
+            in evaluation mode; True ends the training there. It may draw random numbers,
+            which does not change the run. It is called when the epoch has been stored, and
+            not again for epochs that come from the file: the same call on a run that it has
+            ended goes on with the next epoch.
         device: as for ``pick_device``.
         seed: decides the shuffles, the dropout and the augmentation. All global random
-            generators are seeded with it.
+            generators are seeded with it for the length of the run.
         checkpoint: file to store the run in, and to resume it from.
         progress: show the bar and a line for each epoch.
         mixed_precision: None computes convolutions and matrix products of the training
@@ -266,7 +322,8 @@ def fit(
         The history of all complete epochs.
 
     Raises:
-        ValueError: for a bad argument, or a checkpoint that is damaged or of another run.
+        ValueError: for a bad argument, a model that does not fit these images, or a
+            checkpoint that is damaged or of another run.
         NonFiniteLossError: when the loss or its gradient is no longer a finite number.
         RuntimeError: when a GPU's memory does not suffice for a step (an ``OutOfMemoryError``).
 
@@ -276,32 +333,70 @@ def fit(
         >>> history = fit(model, images, epochs=2, batch_size=4, device="cpu", progress=False)
         >>> [row["epoch"] for row in history.rows]
         [1, 2]
+        >>> history = fit(
+        ...     model, images, epochs=2, batch_size=4, device="cpu", progress=False,
+        ...     optimizer=torch.optim.AdamW, learning_rate=1e-3,
+        ...     callback=lambda model, history: history.rows[-1]["train_loss"] < 100,
+        ... )
+        >>> len(history.rows)  # the callback has ended it
+        1
     """
-    settings = Settings(
-        epochs, batch_size, learning_rate, momentum, weight_decay, label_smoothing,
-        aux_weight, seed,
-    )  # fmt: skip
     require_model("model", model)
+    left = optimizer_settings(
+        optimizer, learning_rate=learning_rate, momentum=momentum, weight_decay=weight_decay
+    )
+    settings = Settings(
+        epochs, batch_size, **left, label_smoothing=label_smoothing, aux_weight=aux_weight,
+        seed=seed,
+    )  # fmt: skip
+    recipe = Recipe(optimizer, schedule, augment, callback)
+    require_bool("progress", progress)
     _require_sets(train, validation, settings.batch_size)
     device = pick_device(device)
     precision = choose_precision(mixed_precision, device)
-    train, validation = _move(model, train, validation, device)
+    with generators_restored(device) as generators, gradients_on():
+        generators.seed(settings.seed)
+        train, validation = _move(model, train, validation, device)
+        ready = build_optimizer(
+            optimizer, model, settings.learning_rate, settings.momentum, settings.weight_decay
+        )
+        with options_restored(ready):
+            return _train(
+                model, train, validation, settings, recipe, ready, device, precision,
+                checkpoint, progress,
+            )  # fmt: skip
 
-    set_seed(settings.seed)
+
+def _train(
+    model: nn.Module,
+    train: ImageDataset,
+    validation: ImageDataset | None,
+    settings: Settings,
+    recipe: Recipe,
+    optimizer: torch.optim.Optimizer,
+    device: torch.device,
+    precision: torch.dtype,
+    checkpoint: str | Path | None,
+    progress: bool,
+) -> History:
+    """All epochs, from where the file left off or from the first; ``fit`` has checked it all."""
     reached = Progress(settings.epochs, steps_per_epoch=len(train) // settings.batch_size)
-    optimizer = sgd(model, settings)
-    scheduler = one_cycle(optimizer, settings, reached.steps_per_epoch)
+    total_steps = settings.epochs * reached.steps_per_epoch
+    scheduler = build_schedule(recipe.schedule, optimizer, total_steps)
+    augment = None if recipe.augment is None else Augmentation(recipe.augment)
     generator = torch.Generator(device).manual_seed(derived_seed("augment", settings.seed))
     watch = ChanceWatch(classes=len(train.labels.unique()))
+    modes = TrainingMode(model)
 
     file = None
     if checkpoint is not None:
         parts = {
+            "modes": modes,
             "model": model, "optimizer": optimizer, "scheduler": scheduler, "progress": reached,
             "watch": watch, "random": RandomGenerators(device, generator),
         }  # fmt: skip
         head = {
-            "settings": _identity(settings, model, augment, train, validation),
+            "settings": _identity(settings, model, recipe, train, validation),
             "device": device.type,
             "precision": str(precision).removeprefix("torch."),
         }
@@ -310,7 +405,9 @@ def fit(
             print(_resumed_line(reached, file.path, stored, head))
     try:
         with StopOnInterrupt() as stop:
-            while not (reached.finished or stop.requested):
+            ended = False
+            while not (reached.finished or stop.requested or ended):
+                modes.enter()
                 steps = steps_to_come(train, settings, reached, augment, generator, stop, progress)
                 with closing(steps), clear_memory_error(device, settings.batch_size):
                     train_epoch(
@@ -323,8 +420,11 @@ def fit(
                     file.save()
                 if epoch_complete and progress:
                     print(epoch_line(reached.rows[-1], settings.epochs))
+                if epoch_complete:
+                    ended = ask_callback(recipe.callback, model, reached.rows, device)
     finally:
         model.eval()
+        optimizer.zero_grad()  # the last step's gradients are of no use to anybody
     if stop.requested:
         print(_interrupted_line(reached, checkpoint))
     return History(reached.rows, interrupted=stop.requested)
@@ -334,6 +434,7 @@ def _move(
     model: nn.Module, train: ImageDataset, validation: ImageDataset | None, device: torch.device
 ) -> tuple[ImageDataset, ImageDataset | None]:
     """Bring model and sets to the device; the model has to have a logit for every label."""
+    require_weights(model)
     model.to(device)
     model.to(memory_format=memory_format(device))
     require_logits("train", model, train)
@@ -341,46 +442,6 @@ def _move(
         return train.to(device), None
     require_logits("validation", model, validation)
     return train.to(device), validation.to(device)
-
-
-def sgd(model: nn.Module, settings: Settings) -> torch.optim.SGD:
-    """Stochastic gradient descent with Nesterov's momentum, and decay of the weights alone."""
-    return torch.optim.SGD(
-        parameter_groups(model, settings.weight_decay),
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        nesterov=settings.momentum > 0,
-    )
-
-
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """The trainable parameters in two groups: with weight decay and without.
-
-    Decay keeps a layer from relying on large weights. A bias or a normalisation's scale
-    and shift has one number a channel: too few to overfit with, and pulling a scale
-    towards 0 would switch its channel off. These are the parameters of one dimension.
-    """
-    trainable = [each for each in model.parameters() if each.requires_grad]
-    if not trainable:
-        raise ValueError(
-            "model must have parameters to train, but none of its parameters has requires_grad=True"
-        )
-    decayed = [each for each in trainable if each.dim() > 1]
-    spared = [each for each in trainable if each.dim() <= 1]
-    groups = (decayed, weight_decay), (spared, 0.0)
-    return [{"params": group, "weight_decay": decay} for group, decay in groups if group]
-
-
-def one_cycle(
-    optimizer: torch.optim.Optimizer, settings: Settings, steps_per_epoch: int
-) -> OneCycleLR:
-    """A learning rate that climbs for 30 % of all steps, then falls to almost 0."""
-    return OneCycleLR(
-        optimizer,
-        max_lr=settings.learning_rate,
-        total_steps=settings.epochs * steps_per_epoch,
-        cycle_momentum=False,  # else it would overrule the argument momentum
-    )
 
 
 def _validate(
@@ -400,7 +461,7 @@ def evaluation_batch(device: torch.device, batch_size: int) -> int:
 def _identity(
     settings: Settings,
     model: nn.Module,
-    augment: Augment | None,
+    recipe: Recipe,
     train: ImageDataset,
     validation: ImageDataset | None,
 ) -> dict[str, Any]:
@@ -408,7 +469,9 @@ def _identity(
     return {
         **asdict(settings),
         "model": describe_model(model),
-        "augment": describe_augment(augment),
+        "augment": describe_augment(recipe.augment),
+        "optimizer": describe_augment(recipe.optimizer),  # pyright: ignore[reportArgumentType]: soon describe()
+        "schedule": describe_augment(recipe.schedule),  # pyright: ignore[reportArgumentType]: as above
         "train": describe_set(train),
         "validation": describe_set(validation),
     }

@@ -5,6 +5,8 @@ Truth from outside: the replicate padding of torch.
 
 import doctest
 import math
+import re
+from typing import Any
 
 import pytest
 import torch
@@ -34,27 +36,36 @@ def numbered_dataset() -> ImageDataset:
     [
         ({"images": [1, 2]}, r"images must .*\[1, 2\]"),
         ({"images": torch.zeros(4, 28, 28)}, r"images must .*\(4, 28, 28\)"),
-        ({"images": torch.zeros(4, 3, 28, 28)}, r"images must .*\(4, 3, 28, 28\)"),
+        ({"images": torch.zeros(4, 28, 28, 3)}, r"\(4, 28, 28, 3\).*permute\(0, 3, 1, 2\)"),
         ({"images": torch.zeros(0, 1, 28, 28)}, r"images must .*\(0, 1, 28, 28\)"),
         ({"images": torch.zeros(4, 1, 28, 28).double()}, "images must .*torch.float64"),
         ({"images": torch.zeros(3, 1, 28, 28)}, "3 images and 4 labels"),
         ({"labels": (1, 2)}, r"labels must .*\(1, 2\)"),
         ({"labels": torch.zeros(4, 1).long()}, r"labels must .*\(4, 1\)"),
         ({"labels": torch.zeros(4)}, "labels must .*torch.float32"),
-        ({"labels": torch.tensor([0, 3, 10, 1])}, "labels must .*from 0 to 10"),
+        ({"labels": torch.tensor([0, 3, 4, 1]), "num_classes": 4}, "to 3, .*from 0 to 4"),
+        ({"labels": torch.tensor([0, 3, 2, 1]), "class_names": ["a", "b"]}, "to 1, .*from 0 to 3"),
+        ({"labels": -torch.ones(4).long()}, "labels must .*at least 0.*from -1 to -1"),
+        ({"class_names": "ab"}, "class_names must .*'ab'"),
+        ({"class_names": []}, r"class_names must .*\[\]"),
+        ({"class_names": ["a", 1]}, r"class_names must .*\['a', 1\]"),
+        ({"class_names": ["a"], "num_classes": 2}, "num_classes must .* 1, .* 2"),
+        ({"num_classes": 0}, "num_classes must .* 0"),
         ({"labels": torch.tensor([0, 3, -1, 1])}, "labels must .*from -1 to 3"),
         ({"labels": torch.zeros(4, device="meta").long()}, "on cpu and labels on meta"),
     ],
 )
 def test_dataset_refuses(change, message):
-    parts = {"images": torch.zeros(4, 1, 28, 28), "labels": torch.zeros(4).long()}
+    parts: dict[str, Any] = {"images": torch.zeros(4, 1, 28, 28), "labels": torch.zeros(4).long()}
     ImageDataset(**parts)  # is fine
     with pytest.raises(ValueError, match=message):
         ImageDataset(**{**parts, **change})
 
 
 def test_dataset_is_short_in_print():
-    assert repr(small_dataset()) == "ImageDataset(40 images, torch.uint8, on cpu)"
+    assert repr(small_dataset()) == (
+        "ImageDataset(40 images of 1x28x28 in 10 classes, torch.uint8, on cpu)"
+    )
     assert len(small_dataset()) == 40
 
 
@@ -116,9 +127,15 @@ def test_counts_that_do_not_fit():
             whole.stratified_subset(count)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="count must .* 1 to 39.* 40"):
         whole.split(40)
-    lopsided = ImageDataset(whole.images, torch.zeros(40).long())
-    with pytest.raises(ValueError, match=r"count=20 .* class 1 has 0"):
-        lopsided.stratified_subset(20)
+    with pytest.raises(ValueError, match="at least 2 .* 1"):
+        small_dataset(1).split(1)
+
+
+@pytest.mark.parametrize("seed", [None, -1, 1.5, "0", [], 2**32, math.nan, True])
+def test_seeds_that_do_not_fit(seed):
+    for method in (small_dataset().stratified_subset, small_dataset().split):
+        with pytest.raises(ValueError, match=re.escape("seed must") + f".*{re.escape(repr(seed))}"):
+            method(10, seed=seed)
 
 
 # --- batches and augmentation ------------------------------------------------------------

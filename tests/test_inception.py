@@ -87,7 +87,7 @@ def test_module_computes_what_torch_functions_compute(kind, training, batch_norm
         expected = torch.cat([by_hand[name] for name in ("1x1", "3x3", "5x5", "pool")], dim=1)
         torch.testing.assert_close(module(x), expected)
     assert expected.std() > 0.1  # the comparison is not one of zeros
-    assert torch.equal(x, before)  # the ReLUs work in place, but not on what comes in
+    assert torch.equal(x, before)  # what comes in is left alone
 
 
 # --- shapes and channels -----------------------------------------------------------------
@@ -342,7 +342,6 @@ def test_a_convolution_computes_what_torch_computes(kernel_size, padding, stride
     maps = F.conv2d(x, unit.conv.weight, unit.conv.bias, stride, padding)
     torch.testing.assert_close(unit(x), F.relu(maps))
     assert maps.shape[2:] == (-(-9 // stride), -(-12 // stride))
-    assert unit.relu.inplace  # takes no memory of its own
     linear: Any = conv_norm_act(2, 4, kernel_size, stride, relu=False)
     linear.load_state_dict(unit.state_dict())
     torch.testing.assert_close(linear(x), maps)

@@ -48,13 +48,13 @@ FIVE = 'Conv(1, "c5x5_reduce", name="reduce"), Conv(5, "c5x5")'
 POOL = 'Pool(), Conv(1, "pool_proj", name="project")'
 STEM = "row.out_channels, row.kernel_size, row.stride, batch_norm)"
 HEADS_ASKED = """\
-if self.training and name in self.heads:
-                aux_logits.append(self.heads[name](x))  # (N, num_classes)
+if self.training and after == name:
+                    aux_logits.append(head(x))  # (N, num_classes)
         x = self.pool(x).flatten(1)  # (N, 1024)
         logits = self.fc(self.dropout(x))  # (N, num_classes)
-        if aux_logits:"""
+        if len(aux_logits) == 2:"""
 ONLY_DROPPED = HEADS_ASKED.replace("self.training and ", "").replace(
-    "if aux", "if self.training and aux"
+    "if len", "if self.training and len"
 )
 NEXT_LAYER = "x = layer(x)  # (N, 192, 28, 28) after the stem"
 EVALUATING = "with evaluation_mode(model), torch.no_grad():\n        for images"
@@ -103,12 +103,12 @@ MUTATIONS = [
     ),
     Mutation(
         "auxiliary heads swapped", 7, "googlenet.py",
-        "GoogLeNetOutputs(logits, *aux_logits)", "GoogLeNetOutputs(logits, *aux_logits[::-1])",
+        "(logits, aux_logits[0], aux_logits[1])", "(logits, aux_logits[1], aux_logits[0])",
         (GOOGLENET, "head_reads_its_module"),
     ),
     Mutation(
         "auxiliary heads at work in evaluation", 8, "googlenet.py",
-        "if self.training and name in self.heads:", "if name in self.heads:",
+        "if self.training and after == name:", "if after == name:",
         (GOOGLENET, "answer_in_training_only"),
     ),
     Mutation(
