@@ -16,7 +16,7 @@ import numpy
 import torch
 from torch.nn import functional as F
 
-from gnet_lib._check import first_line, require_whole_number, shown
+from gnet_lib._check import require_whole_number, shown
 
 DEVICES = ("cuda", "mps", "cpu")
 LARGEST_SEED = 2**32 - 1  # NumPy's generator takes no larger one
@@ -101,6 +101,11 @@ def memory_format(device: torch.device) -> torch.memory_format:
     All channels of a pixel side by side (``channels_last``) are about twice as fast on a CPU.
     """
     return torch.preserve_format if device.type == "mps" else torch.channels_last
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, or the error's name where it has none."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 # --- precision ---------------------------------------------------------------------------
