@@ -85,8 +85,6 @@ def judge(exercise: str | Exercise, evidence: str) -> Result:
 
 def _written(value: Any) -> Any:
     """A plain value as JSON has it. Numbers are written so that none is rounded."""
-    import torch
-
     if value is None or isinstance(value, (bool, str)):
         return value
     if isinstance(value, int):
@@ -97,6 +95,8 @@ def _written(value: Any) -> Any:
         return list(map(_written, value))
     if isinstance(value, lib.InceptionWidths):
         return {"widths": list(astuple(value))}
+    import torch  # numbers and texts need none
+
     if isinstance(value, torch.Tensor):
         numbers = value.double().contiguous().numpy().tobytes()
         return {"shape": list(value.shape), "float64": base64.b64encode(numbers).decode()}
