@@ -23,7 +23,9 @@ def require_function(name: str, value: Any, wanted: str) -> Callable:
 def require_texts(name: str, value: Any, example: str) -> tuple[str, ...]:
     """The value as a tuple of texts, of which there must be one at least."""
     if not isinstance(value, (list, tuple)) or not value:
-        raise ValueError(f"{name} must be several texts, such as {example}, but it is {shown(value)}")
+        raise ValueError(
+            f"{name} must be several texts, such as {example}, but it is {shown(value)}"
+        )
     return tuple(require_text(f"each of {name}", each) for each in value)
 
 

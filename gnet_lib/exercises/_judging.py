@@ -73,6 +73,12 @@ def judged(exercise: Exercise, given: Any, refusal: str = "") -> tuple[bool, str
         exercise: what was asked.
         given: the answer, as ``read`` gave it.
         refusal: why it could not be read; "" if it could.
+
+    Returns:
+        (whether it is right, the line).
+
+    Raises:
+        FaultyExercise: if the exercise itself cannot say so.
     """
     if refusal:
         return False, f"{exercise.number}: {refusal}"

@@ -39,7 +39,16 @@ class InvalidAnswer(Exception):
 
 
 class FaultyExercise(ValueError):
-    """An exercise whose own functions do not do what they should; no answer is to blame."""
+    """An exercise whose own functions do not do what they should; no answer is to blame.
+
+    Example:
+        >>> from gnet_lib.exercises import Exercise, check
+        >>> try:
+        ...     check(Exercise("H.0", "a half", Number(), right=lambda: 1 / 2), 1)
+        ... except FaultyExercise as error:
+        ...     print(str(error).partition(",")[0])
+        right of exercise H.0 must compute a whole number
+    """
 
 
 def without_dots(answer: Any) -> Any:
