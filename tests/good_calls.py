@@ -191,6 +191,9 @@ GOOD: dict[str, Callable[[], Call]] = {
     ),
     # --- data and device
     "data.ImageDataset": lambda: good(data.ImageDataset, images=IMAGES, labels=LABELS),
+    "data.ImageDataset.from_dataset": lambda: good(
+        data.ImageDataset.from_dataset, dataset=[(image, 1) for image in BYTES.images]
+    ),
     "data.ImageDataset.to": lambda: good(SET.to, device="cpu"),
     "data.ImageDataset.normalised": lambda: good(BYTES.normalised, mean=0.5, std=0.5),
     "data.ImageDataset.stratified_subset": lambda: good(BYTES.stratified_subset, count=10),

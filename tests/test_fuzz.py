@@ -28,7 +28,7 @@ NOT_FUZZED = {
 
 
 def takes_arguments(function: Callable[..., object]) -> bool:
-    return bool(set(inspect.signature(function).parameters) - {"self"})
+    return bool(set(inspect.signature(function).parameters) - {"self", "cls"})
 
 
 def public_calls() -> set[str]:
