@@ -411,3 +411,8 @@ def shown(value: Any) -> str:
         return "a whole number of more than 100 digits"
     text = repr(value)
     return text if len(text) <= 200 else f"of type {type(value).__name__}"
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, or the error's name where it has none."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -16,7 +16,8 @@ import numpy
 import torch
 from torch.nn import functional as F
 
-from gnet_lib._check import require_whole_number, shown
+from gnet_lib._check import first_line, require_whole_number, shown
+from gnet_lib._modes import gradients_on
 
 DEVICES = ("cuda", "mps", "cpu")
 LARGEST_SEED = 2**32 - 1  # NumPy's generator takes no larger one
@@ -64,10 +65,11 @@ def pick_device(device: str | torch.device | None = None) -> torch.device:
 
 def try_device(device: torch.device) -> None:
     """Run a convolution of ones, whose answer is known, forwards and backwards."""
-    images = torch.ones(1, 1, 4, 4, device=device)
-    weight = torch.ones(1, 1, 3, 3, device=device, requires_grad=True)
-    total = F.conv2d(images, weight).sum()  # four sums of nine ones
-    (gradient,) = torch.autograd.grad(total, weight)  # each of the nine weights met four ones
+    with gradients_on():
+        images = torch.ones(1, 1, 4, 4, device=device)
+        weight = torch.ones(1, 1, 3, 3, device=device, requires_grad=True)
+        total = F.conv2d(images, weight).sum()  # four sums of nine ones
+        (gradient,) = torch.autograd.grad(total, weight)  # each of the nine weights met four ones
     if (total.item(), gradient.sum().item()) != (36.0, 36.0):
         raise RuntimeError("a convolution of ones gave a wrong result")
 
@@ -101,11 +103,6 @@ def memory_format(device: torch.device) -> torch.memory_format:
     All channels of a pixel side by side (``channels_last``) are about twice as fast on a CPU.
     """
     return torch.preserve_format if device.type == "mps" else torch.channels_last
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's text, or the error's name where it has none."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 # --- precision ---------------------------------------------------------------------------

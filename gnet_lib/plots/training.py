@@ -27,6 +27,7 @@ from gnet_lib.plots.style import (
     PLAIN,
     SMALL,
     SOFT,
+    SPARE,
     WHITE,
     Look,
     add_legend,
@@ -40,17 +41,31 @@ if TYPE_CHECKING:
     import pandas
 
 
-def learning_curves(histories: dict[str, History]) -> Figure:
-    """Accuracy on held-out images, against epochs and against seconds of training.
+CURVES = {"loss": "loss", "accuracy": "accuracy, %"}
+PARTS = {"train": "training", "validation": "validation"}
+PART_LOOKS: dict[str, Look] = {
+    "train": {"linestyle": ":", "marker": ".", "markersize": 5},
+    "validation": {"linestyle": "-", "marker": "o"},
+}
+
+
+def learning_curves(histories: dict[str, History], across: str = "epoch") -> Figure:
+    """Loss and accuracy of one run or several: training beside validation.
+
+    Training is dotted, validation drawn through. The training's loss is the one that is
+    minimised, with label smoothing and auxiliary classifiers where there are any; that of
+    validation is the cross-entropy alone.
 
     Args:
-        histories: name -> what ``fit`` returned. A name with "naive" in it is drawn outlined.
+        histories: name -> what ``fit`` returned. A name with "naive" in it is drawn outlined;
+            an empty one leaves only "training" and "validation" to the legend.
+        across: ``"epoch"``, or ``"seconds"`` of training.
 
     Returns:
         The figure.
 
     Raises:
-        ValueError: for anything but histories by name.
+        ValueError: for no history, one without a complete epoch, or another ``across``.
 
     Example:
         >>> from gnet_lib import History, plots
@@ -59,26 +74,60 @@ def learning_curves(histories: dict[str, History]) -> Figure:
         >>> plots.alt_text(plots.learning_curves(histories)).split(":")[0]
         'Learning curves of naive and reduced'
     """
-    require_mapping("histories", histories, History, "a History, as fit returns it", at_least=1)
-    figure, (left, right) = new_panels(2.9, columns=2, sharey=True)
+    _require_histories(histories)
+    require_choice("across", across, ("epoch", "seconds"))
+    figure, panels = new_panels(2.9, columns=2)
+    colours = cycle((PLAIN, SPARE, SOFT))
     for name, history in histories.items():
+        colour = INK if "naive" in name else next(colours)
         frame = history.frame()
-        colour, face = (INK, WHITE) if "naive" in name else (PLAIN, PLAIN)
-        look: Look = {"color": colour, "marker": "o", "markerfacecolor": face, "label": name}
-        accuracy = 100 * frame["validation_accuracy"]
-        left.plot(frame["epoch"], accuracy, **look)
-        right.plot(frame["seconds"].cumsum(), accuracy, **look)
-    left.set_xlabel("epoch")
-    left.set_ylabel("accuracy on held-out images, %")
-    left.xaxis.set_major_locator(MaxNLocator(integer=True))
-    right.set_xlabel("seconds of training")
-    right.set_xlim(0)
-    add_legend(left)
+        places = frame["epoch"] if across == "epoch" else frame["seconds"].cumsum()
+        for axes, column in zip(panels, CURVES, strict=True):
+            for part in _parts(history):
+                face = WHITE if "naive" in name else colour
+                look: Look = {"color": colour, "markerfacecolor": face, **PART_LOOKS[part]}
+                label = f"{name} {PARTS[part]}".strip()
+                values = frame[f"{part}_{column}"] * (100 if column == "accuracy" else 1)
+                axes.plot(places, values, **look, label=label)
+    for axes, label in zip(panels, CURVES.values(), strict=True):
+        axes.set_ylabel(label)
+        axes.set_xlabel(across if across == "epoch" else "seconds of training")
+        if across == "epoch":
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        else:
+            axes.set_xlim(0)
+    # Above the axes, where no curve can run through it.
+    add_legend(panels[0], fontsize=SMALL, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    of = f" of {names}" if (names := " and ".join(filter(None, histories))) else ""
+    ends = "; ".join(_last_values(name, history) for name, history in histories.items())
     return finish(
         figure,
-        f"Learning curves of {' and '.join(histories)}: accuracy on held-out images "
-        "by epoch on the left, by seconds of training on the right.",
+        f"Learning curves{of}: loss on the left, accuracy on the right, by {across}; {ends}.",
     )
+
+
+def _require_histories(histories: Any) -> None:
+    require_mapping("histories", histories, History, "what fit returned", at_least=1)
+    for name, history in histories.items():
+        if not history.rows:
+            raise ValueError(
+                f"histories must have a complete epoch each, but {name or 'this one'} has none"
+            )
+
+
+def _parts(history: History) -> list[str]:
+    """The parts that a run has numbers of: without a validation set, training alone."""
+    return [part for part in PARTS if history.rows[-1][f"{part}_accuracy"] is not None]
+
+
+def _last_values(name: str, history: History) -> str:
+    last = history.rows[-1]
+    values = [
+        f"{PARTS[part]} ends with loss {last[f'{part}_loss']:.3f} and accuracy "
+        f"{last[f'{part}_accuracy']:.1%}"
+        for part in _parts(history)
+    ]
+    return f"{name}: {', '.join(values)}".removeprefix(": ")
 
 
 def accuracy_curves(
