@@ -62,6 +62,10 @@ ANYTHING = {
     ("exercises.check", "answer"): "a reader's answer: whatever it is, one line says what is wrong",
 }
 
+# A forward pass leaves these to PyTorch, which says in words what does not fit: under autocast
+# half precision is right, and so are tensors without memory where a tool records a network.
+LEFT_TO_TORCH = {"of half precision", "on meta"}
+
 COUNTED: dict[str, Counter[str]] = {}
 
 
@@ -96,6 +100,8 @@ def test_wrong_arguments_are_answered_clearly(name, nowhere):
     GOOD[name]()()  # the call is good
     anything = {argument for call, argument in ANYTHING if call == name}
     outcomes = fuzz(GOOD[name], anything)
+    if name.endswith(".forward"):
+        outcomes = [each for each in outcomes if each.value not in LEFT_TO_TORCH]
     COUNTED.setdefault(name.partition(".")[0], Counter()).update(each.verdict for each in outcomes)
     bad = [str(each) for each in outcomes if each.verdict != CLEAR]
     assert not bad, f"{len(bad)} of {len(outcomes)}:\n" + "\n".join(bad)
