@@ -213,6 +213,13 @@ GOOD: dict[str, Callable[[], Call]] = {
     "evaluation.joint_loss": lambda: good(
         evaluation.joint_loss, outputs=torch.zeros(12, 10), labels=LABELS
     ),
+    "evaluation.predict": lambda: good(evaluation.predict, model=classifier(), images=IMAGES),
+    "evaluation.class_probabilities": lambda: good(
+        evaluation.class_probabilities, model=classifier(), images=SET
+    ),
+    "evaluation.confusion_table": lambda: good(
+        evaluation.confusion_table, labels=LABELS, predictions=LABELS
+    ),
     "evaluation.evaluate": lambda: good(evaluation.evaluate, model=classifier(), image_set=SET),
     "training.fit": lambda: good(
         training.fit,
