@@ -152,6 +152,7 @@ def bad_values(good: Any) -> dict[str, Callable[[], Any]]:
 
 # Names that the library imports for type checkers only.
 NAMES = {
+    "numpy": numpy,
     "pandas": pandas,
     "altair": altair,
     "Tensor": torch.Tensor,
