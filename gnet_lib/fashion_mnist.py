@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 import torch
 
-from gnet_lib._check import shown
+from gnet_lib._check import require_bool, require_instance, require_text, shown
 from gnet_lib.data import ImageDataset
 
 CLASS_NAMES: tuple[str, ...] = (
@@ -116,6 +116,9 @@ class FashionMNIST:
         origin: a sentence that says where the images come from.
         is_sample: True when these are only the few images bundled with the library.
 
+    Raises:
+        ValueError: for an argument of another type.
+
     Example:
         >>> sample = load_sample()
         >>> sample.train, sample.is_sample
@@ -126,6 +129,12 @@ class FashionMNIST:
     test: ImageDataset
     origin: str
     is_sample: bool
+
+    def __post_init__(self) -> None:
+        require_instance("train", self.train, ImageDataset, "an ImageDataset")
+        require_instance("test", self.test, ImageDataset, "an ImageDataset")
+        require_text("origin", self.origin)
+        require_bool("is_sample", self.is_sample)
 
     def require_all(self) -> None:
         """Refuse to go on with the sample, where only the whole data set has an answer.
@@ -195,7 +204,8 @@ def load_fashion_mnist(
         The training and the test images, with their origin.
 
     Raises:
-        ValueError: ``root`` or GNET_DATA names a folder without the data.
+        ValueError: ``root`` or GNET_DATA names a folder without the data, or ``download`` or
+            ``quiet`` is not True or False.
         CorruptDataError: a file is damaged.
 
     Warns:
@@ -206,6 +216,8 @@ def load_fashion_mnist(
         >>> data.train.images.shape[1:]
         torch.Size([1, 28, 28])
     """
+    require_bool("download", download)
+    require_bool("quiet", quiet)
     place = _named_place(root)
     data = _search_usual_places(download) if place is None else _read(place)
     if not quiet:

@@ -61,6 +61,12 @@ def latency_ms(model: nn.Module, batch: Tensor, repeats: int = 20) -> float:
     repeats = require_whole_number("repeats", repeats)
     require_model("model", model)
     require_instance("batch", batch, Tensor, "a torch.Tensor")
+    device = next((each.device for each in model.parameters()), batch.device)
+    if batch.device != device:
+        raise ValueError(
+            f"batch must be on the model's device, {device}, but it is on {batch.device}; "
+            f"use batch.to({str(device)!r})"
+        )
 
     def one_pass() -> None:
         model(batch).flatten()[0].item()  # .item() waits until a GPU has finished
