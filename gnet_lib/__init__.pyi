@@ -48,8 +48,11 @@ from gnet_lib.device import set_seed as set_seed
 from gnet_lib.diagnostics import activation_std as activation_std
 from gnet_lib.diagnostics import gradient_norms as gradient_norms
 from gnet_lib.diagnostics import initialise as initialise
+from gnet_lib.evaluation import class_probabilities as class_probabilities
+from gnet_lib.evaluation import confusion_table as confusion_table
 from gnet_lib.evaluation import evaluate as evaluate
 from gnet_lib.evaluation import joint_loss as joint_loss
+from gnet_lib.evaluation import predict as predict
 from gnet_lib.exercises import check as check
 from gnet_lib.exercises import checked as checked
 from gnet_lib.explorer import explorer_chart as explorer_chart
@@ -71,7 +74,10 @@ from gnet_lib.inception import NaiveInception as NaiveInception
 from gnet_lib.paper import PRINTED as PRINTED
 from gnet_lib.paper import TABLE_1 as TABLE_1
 from gnet_lib.paper import WIDTHS as WIDTHS
+from gnet_lib.paper import Convolution as Convolution
+from gnet_lib.paper import InceptionRow as InceptionRow
 from gnet_lib.paper import InceptionWidths as InceptionWidths
+from gnet_lib.paper import MaxPool as MaxPool
 from gnet_lib.paper import scale_rows as scale_rows
 from gnet_lib.records import provenance as provenance
 from gnet_lib.records import read_record as read_record

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
 
-from gnet_lib._check import shown
-from gnet_lib.device import first_line, generators_restored
+from gnet_lib._check import first_line, shown
+from gnet_lib.device import generators_restored
 from gnet_lib.history import History
 
 ParameterGroups: TypeAlias = list[dict[str, Any]]

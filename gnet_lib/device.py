@@ -17,6 +17,7 @@ import torch
 from torch.nn import functional as F
 
 from gnet_lib._check import first_line, require_whole_number, shown
+from gnet_lib._modes import gradients_on
 
 DEVICES = ("cuda", "mps", "cpu")
 LARGEST_SEED = 2**32 - 1  # NumPy's generator takes no larger one
@@ -64,10 +65,11 @@ def pick_device(device: str | torch.device | None = None) -> torch.device:
 
 def try_device(device: torch.device) -> None:
     """Run a convolution of ones, whose answer is known, forwards and backwards."""
-    images = torch.ones(1, 1, 4, 4, device=device)
-    weight = torch.ones(1, 1, 3, 3, device=device, requires_grad=True)
-    total = F.conv2d(images, weight).sum()  # four sums of nine ones
-    (gradient,) = torch.autograd.grad(total, weight)  # each of the nine weights met four ones
+    with gradients_on():
+        images = torch.ones(1, 1, 4, 4, device=device)
+        weight = torch.ones(1, 1, 3, 3, device=device, requires_grad=True)
+        total = F.conv2d(images, weight).sum()  # four sums of nine ones
+        (gradient,) = torch.autograd.grad(total, weight)  # each of the nine weights met four ones
     if (total.item(), gradient.sum().item()) != (36.0, 36.0):
         raise RuntimeError("a convolution of ones gave a wrong result")
 

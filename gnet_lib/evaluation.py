@@ -4,7 +4,6 @@ All of them read what a classifier returns: logits (N, num_classes), or a tuple 
 whose first entry is the network's own and whose others come from auxiliary classifiers.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,7 +12,9 @@ from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
 
 from gnet_lib._check import (
+    first_line,
     require_instance,
+    require_items,
     require_model,
     require_number,
     require_whole_number,
@@ -21,12 +22,15 @@ from gnet_lib._check import (
 )
 from gnet_lib._modes import evaluation_mode
 from gnet_lib.data import ImageDataset, batches
-from gnet_lib.device import device_of, first_line, memory_format, pick_device
+from gnet_lib.device import device_of, memory_format, pick_device
 from gnet_lib.history import Evaluation
 from gnet_lib.safeguards import clear_memory_error, ran_out_of_memory
 
 if TYPE_CHECKING:
+    import numpy
     import pandas
+
+LARGEST_CLASS = 9_999  # a table of all pairs grows with the square
 
 # --- loss and evaluation -----------------------------------------------------------------
 
@@ -249,9 +253,9 @@ def _logits_of_all(
 
 
 def confusion_table(
-    labels: Tensor | Sequence[int],
-    predictions: Tensor | Sequence[int],
-    class_names: Sequence[str] | None = None,
+    labels: "Tensor | numpy.ndarray | list[int]",
+    predictions: "Tensor | numpy.ndarray | list[int]",
+    class_names: tuple[str, ...] | list[str] | None = None,
 ) -> "pandas.DataFrame":
     """Count how often each class was taken for each.
 
@@ -284,7 +288,9 @@ def confusion_table(
             f"{len(chosen)} predictions and {len(true)} labels"
         )
     classes = 1 + int(torch.cat([true, chosen]).max())
-    names = list(range(classes)) if class_names is None else _names(class_names, classes)
+    names = list(range(classes))
+    if class_names is not None:
+        names = require_items("class_names", class_names, str, "texts, one a class", classes)
     counts = torch.bincount(true * len(names) + chosen, minlength=len(names) ** 2)
     return pandas.DataFrame(
         counts.view(len(names), len(names)).numpy(),
@@ -293,8 +299,8 @@ def confusion_table(
     )
 
 
-def _class_numbers(name: str, values: Tensor | Sequence[int]) -> Tensor:
-    wanted = f"{name} must be class numbers (N,), whole and at least 0, of at least one image"
+def _class_numbers(name: str, values: Any) -> Tensor:
+    wanted = f"{name} must be class numbers (N,), of at least one image"
     try:
         numbers = torch.as_tensor(values).detach().cpu()
     except (TypeError, ValueError, RuntimeError, OverflowError):
@@ -302,18 +308,9 @@ def _class_numbers(name: str, values: Tensor | Sequence[int]) -> Tensor:
     whole = not (numbers.is_floating_point() or numbers.is_complex() or numbers.dtype == torch.bool)
     if numbers.dim() != 1 or not len(numbers) or not whole:
         raise ValueError(f"{wanted}, but it is {_described(numbers)}")
-    if numbers.min() < 0:
-        raise ValueError(f"{wanted}, but it holds {numbers.min().item()}")
+    for number in (numbers.min().item(), numbers.max().item()):
+        require_whole_number(f"each of {name}", number, at_least=0, at_most=LARGEST_CLASS)
     return numbers.long()
-
-
-def _names(class_names: Any, classes: int) -> list[str]:
-    wanted = f"class_names must be a list of at least {classes} texts, one a class"
-    if isinstance(class_names, str) or not isinstance(class_names, Sequence):
-        raise ValueError(f"{wanted}, but it is {shown(class_names)}")
-    if len(class_names) < classes or not all(isinstance(each, str) for each in class_names):
-        raise ValueError(f"{wanted}, but it is {list(class_names)}")
-    return list(class_names)
 
 
 # --- checks of model and images ---------------------------------------------------------
@@ -415,6 +412,8 @@ def _described(value: Any) -> str:
     """What came instead of a tensor of another kind: its shape and type, or what it is."""
     if isinstance(value, Tensor):
         return f"a tensor {tuple(value.shape)} of {value.dtype}"
+    if isinstance(value, (dict, list)):
+        return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, tuple):
         return f"a tuple of {', '.join(_described(each) for each in value) or 'nothing'}"
     return shown(value)

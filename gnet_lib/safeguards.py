@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gnet_lib.device import first_line
+from gnet_lib._check import first_line
 from gnet_lib.history import Progress
 
 WATCH_FROM, WATCH_TO = 81, 100  # the steps that show whether a network begins to learn
