@@ -54,9 +54,9 @@ SECONDS_FOR_A_SOLUTION = 8
 
 
 def label(stem):
-    """How a chapter's exercises are numbered: "5b", "T" for torchinfo, "S" for the bugs."""
+    """How a chapter's exercises are numbered: "5b", "T" for torchinfo, "Y" for your own."""
     first = stem.split("_")[0]
-    return {"what": "T", "spot": "S"}.get(first, first.lstrip("0"))
+    return {"what": "T", "spot": "S", "your": "Y"}.get(first, first.lstrip("0"))
 
 
 CHAPTERS = {
@@ -254,6 +254,8 @@ BY_HAND = {
     "8.4": 81_900,
     "S.1": (1, 64, 4 * 28, 28),
     "T.1": (8 + 8, 800),
+    "Y.1": (42, 10),
+    "Y.2": 240_618 + 2 * 9 * 32 - 4 * (288 + 1),
 }
 
 
@@ -346,6 +348,8 @@ MISTAKES_BY_HAND = {
     "8.4": [8.19, 81.9, 910_000],
     "S.1": [(1, 256, 28, 28), (1, 64, 28, 112), (4, 64, 28, 28)],
     "T.1": [(2 * 800, ANY), (8, ANY), (ANY, 1600), (ANY, 100), (0, ANY)],
+    "Y.1": [(32, ANY), (43, ANY), (ANY, 5)],
+    "Y.2": [241_194, 239_462, 240_042, 240_326],
 }  # fmt: skip
 
 
