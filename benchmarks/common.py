@@ -23,8 +23,9 @@ from typing import Any
 import torch
 import torchvision
 
-from gnet_lib.data import ImageDataset, load_fashion_mnist
+from gnet_lib.data import ImageDataset
 from gnet_lib.device import pick_device
+from gnet_lib.fashion_mnist import load_fashion_mnist
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "gnet_lib" / "results"

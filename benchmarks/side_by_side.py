@@ -50,7 +50,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gnet_lib import evaluate, fit, notes_variant, set_seed
-from gnet_lib.data import ImageDataset, batches, load_fashion_mnist
+from gnet_lib.data import ImageDataset, batches
+from gnet_lib.fashion_mnist import load_fashion_mnist
 
 LEVELS = (0.80, 0.85, 0.88, 0.90)
 GOALS = {"times the images per second": 20, "times sooner at 88 %": 40}

@@ -6,7 +6,8 @@ It prints one line for each thing the book needs:
 [note]     it works, and there is something to know
 [problem]  it does not work; the next line says what to do
 
-and ends with exit status 0, or 1 if there was a problem.
+and ends with exit status 0, or 1 if there was a problem. Without the data set that is no
+problem: it says then which chapters run on the bundled sample and which stop.
 
 `--version` prints the library's version only.
 """
@@ -37,6 +38,15 @@ OLDEST_VERSIONS = {
     "pandas": "2.2",
     "tqdm": "4.66",
 }
+# What needs a package that no dependency names, because one room uses it.
+WITHOUT_PACKAGE = {
+    "IPython": "no figure can be shown",
+    "altair": "the explorer of chapter 4 cannot be drawn",
+}
+# What the chapters that load Fashion-MNIST do where only its sample is. All others need no data.
+# (tests/test_without_data.py runs them and compares.)
+ON_THE_SAMPLE = ("6", "8")
+NEED_ALL_IMAGES = ("7",)
 TRAINING_IMAGES = 200
 TRAINING_STEPS = 20
 TRAINING_SECONDS = 7  # stop earlier on a slow computer
@@ -80,25 +90,29 @@ def main() -> int:
         The exit status: 0 if all is well, 1 if there was a problem.
     """
     packages = [partial(check_package, name) for name in OLDEST_VERSIONS]
-    problems = _count_problems([check_python, *packages])
-    if problems:
+    results = [_result(check) for check in (check_python, *packages)]
+    if "problem" in results:
         _print_line("note", "device, data and training are checked when this is solved")
     else:
-        problems = _count_problems([check_device, check_data, check_training])
+        others = (check_optional_packages, check_device, check_data, check_training)
+        results += [_result(check) for check in others]
+    problems = results.count("problem")
     count = "One problem" if problems == 1 else f"{problems} problems"
     if problems:
         print(f"\n{count}: do what the lines above say, then run python -m gnet_lib again.")
+    elif "note" in results:
+        print("\nEverything works, but for what the notes above say.")
     else:
         print("\nEverything works: the book's chapters will run on this computer.")
     return 1 if problems else 0
 
 
-def _count_problems(checks: list[Callable[[], None]]) -> int:
-    return sum(_has_problem(check) for check in checks)
+def _result(check: Callable[[], None]) -> str:
+    """Run one check; print its warnings as notes and its problem, if any.
 
-
-def _has_problem(check: Callable[[], None]) -> bool:
-    """Run one check; print its warnings as notes and its problem, if any."""
+    Returns:
+        "ok", "note" or "problem".
+    """
     problem = None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
@@ -111,7 +125,8 @@ def _has_problem(check: Callable[[], None]) -> bool:
     if problem is not None:
         _print_line("problem", str(problem))
         print(f"{'':10} what to do: {problem.to_do}")
-    return problem is not None
+        return "problem"
+    return "note" if caught else "ok"
 
 
 def _print_line(status: str, text: str) -> None:
@@ -172,6 +187,17 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def check_optional_packages() -> None:
+    """Warn of what will be missing without the packages that one room needs."""
+    for name, consequence in WITHOUT_PACKAGE.items():
+        try:
+            importlib.import_module(name)
+        except (ImportError, OSError):
+            warnings.warn(
+                f"{name} cannot be imported, so {consequence}: pip install {name}", stacklevel=2
+            )
+
+
 def check_device() -> None:
     """Say on which device the chapters will train, and why."""
     import torch
@@ -199,9 +225,21 @@ def check_data() -> None:
         data = load_fashion_mnist(quiet=True)
     except (ValueError, OSError) as error:
         raise Problem("Fashion-MNIST cannot be loaded", str(error)) from error
-    # The sample is no problem: the book works with it. Its warning comes as a note.
-    status = "note" if data.is_sample else "ok"
-    _print_line(status, f"data: {data.origin}")
+    _print_line("note" if data.is_sample else "ok", f"data: {data.origin}")
+    if data.is_sample:  # How to get all images, the library's own warning says below.
+        _print_line(
+            "note",
+            f"{_chapters(ON_THE_SAMPLE, 'run')} on the sample and say so at their numbers; "
+            f"{_chapters(NEED_ALL_IMAGES, 'stop')}, because all images are needed there; "
+            "the others need no data",
+        )
+
+
+def _chapters(numbers: tuple[str, ...], do: str) -> str:
+    """For instance "chapters 6 and 8 run", "chapter 7 stops"."""
+    if len(numbers) == 1:
+        return f"chapter {numbers[0]} {do}s"
+    return f"chapters {', '.join(numbers[:-1])} and {numbers[-1]} {do}"
 
 
 def check_training() -> None:
@@ -233,7 +271,7 @@ def _train_briefly() -> tuple[list[float], float]:
     from torch.nn.functional import cross_entropy
 
     from gnet_lib import MiniGoogLeNet, pick_device, set_seed
-    from gnet_lib.data import load_sample
+    from gnet_lib.fashion_mnist import load_sample
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # check_device has shown them

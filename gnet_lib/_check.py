@@ -7,18 +7,23 @@ behind a door relies on it.
 
 import keyword
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
+    import pandas
     from torch import nn
 
 T = TypeVar("T")
 
+LARGEST = 10**9
+"""No size and no number of times is larger, or memory and time would end before the answer."""
+
 
 def require_whole_number(
-    name: str, value: Any, at_least: int = 1, at_most: int | None = None
+    name: str, value: Any, at_least: int = 1, at_most: int | None = LARGEST
 ) -> int:
     """The value as an ``int`` from ``at_least`` to ``at_most``.
 
@@ -34,11 +39,14 @@ def require_whole_number(
     Raises:
         ValueError: for anything else; True and False are no numbers here.
     """
+    too_large = False
     if isinstance(value, Integral) and not isinstance(value, bool):
         number = int(value)
-        if at_least <= number and (at_most is None or number <= at_most):
+        too_large = at_most is not None and number > at_most
+        if at_least <= number and not too_large:
             return number
-    allowed = f"of at least {at_least}" if at_most is None else f"from {at_least} to {at_most}"
+    unbounded = at_most in (None, LARGEST) and not too_large  # the bound is of no interest then
+    allowed = f"of at least {at_least}" if unbounded else f"from {at_least} to {at_most}"
     raise ValueError(f"{name} must be a whole number {allowed}, but it is {shown(value)}")
 
 
@@ -68,7 +76,7 @@ def require_number(
         ValueError: for anything else; True and False are no numbers here.
     """
     if isinstance(value, Real) and not isinstance(value, bool):
-        number = float(value)
+        number = _as_float(value)
         fits = (
             math.isfinite(number)
             and (above is None or number > above)
@@ -84,6 +92,13 @@ def require_number(
     )
     wanted = f"a finite number {allowed}".strip()
     raise ValueError(f"{name} must be {wanted}, but it is {shown(value)}")
+
+
+def _as_float(value: Real) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # a whole number that no float can hold
+        return math.inf
 
 
 def require_bool(name: str, value: Any) -> bool:
@@ -123,13 +138,13 @@ def require_choice(name: str, value: Any, allowed: Collection[str]) -> str:
     return value
 
 
-def require_instance(name: str, value: Any, kind: type[T], wanted: str) -> T:
+def require_instance(name: str, value: Any, kind: type[T] | tuple[type[T], ...], wanted: str) -> T:
     """The value, which must be of a kind.
 
     Args:
         name: of the argument.
         value: what came.
-        kind: the class.
+        kind: the class, or several.
         wanted: what it is called in the message, with the way to make one.
 
     Returns:
@@ -164,6 +179,141 @@ def require_model(name: str, value: Any) -> "nn.Module":
     if isinstance(value, type) and issubclass(value, nn.Module):
         raise ValueError(f"{wanted}, but it is {shown(value)}; build one: {value.__name__}()")
     raise ValueError(f"{wanted}, but it is {shown(value)}")
+
+
+def require_text(name: str, value: Any) -> str:
+    """The value, which must be a text; what it says, nobody computes with.
+
+    Args:
+        name: of the argument, as the error shows it.
+        value: what came.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    return require_instance(name, value, str, "a text")
+
+
+def require_callable(name: str, value: Any, wanted: str) -> Callable[..., Any]:
+    """The value, which must be something that can be called.
+
+    Args:
+        name: of the argument, as the error shows it.
+        value: what came.
+        wanted: what it is called in the message, with an example.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if not callable(value):
+        raise ValueError(f"{name} must be {wanted}, but it is {shown(value)}")
+    return value
+
+
+def require_items(
+    name: str, value: Any, kind: type[T] | tuple[type[T], ...], wanted: str, at_least: int = 1
+) -> list[T]:
+    """The items of a tuple or list, all of a kind.
+
+    Args:
+        name: of the argument, as the error shows it.
+        value: what came.
+        kind: the items' class, or several.
+        wanted: what they are called in the message, with an example.
+        at_least: how many there must be.
+
+    Returns:
+        The items.
+
+    Raises:
+        ValueError: for anything else, also for an item of another kind.
+    """
+    if not isinstance(value, (tuple, list)):
+        raise ValueError(f"{name} must be a tuple of {wanted}, but it is {shown(value)}")
+    if len(value) < at_least:
+        raise ValueError(
+            f"{name} must hold at least {at_least} of {wanted}, but it holds {len(value)}"
+        )
+    for item in value:
+        if not isinstance(item, kind):
+            raise ValueError(f"{name} must hold {wanted} only, but it holds {shown(item)}")
+    return list(value)
+
+
+def require_mapping(
+    name: str, value: Any, kind: type[T], wanted: str, at_least: int = 0
+) -> Mapping[str, T]:
+    """The value, which must be a dict: a text -> something of a kind.
+
+    Args:
+        name: of the argument, as the error shows it.
+        value: what came.
+        kind: the class of what the names stand for.
+        wanted: what they stand for, as the message says it.
+        at_least: how many entries there must be.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: for anything else, also for an entry of another kind.
+    """
+    if not isinstance(value, Mapping) or len(value) < at_least:
+        many = f" with at least {at_least} of them" if at_least else ""
+        raise ValueError(f"{name} must be a dict, name -> {wanted}{many}, but it is {shown(value)}")
+    for key, entry in value.items():
+        require_text(f"each name in {name}", key)
+        require_instance(f"each entry of {name}", entry, kind, wanted)
+    return value
+
+
+def require_table(
+    name: str,
+    value: Any,
+    words: Collection[str] = (),
+    numbers: Collection[str] | None = (),
+    at_least: int = 1,
+) -> "pandas.DataFrame":
+    """The value, which must be a table with certain columns and enough rows.
+
+    Args:
+        name: of the argument, as the error shows it.
+        value: what came.
+        words: columns that are read, of any type; there may be more.
+        numbers: columns that are read and have to hold numbers; None: all columns.
+        at_least: how many rows there must be.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    import pandas
+    from pandas.api.types import is_numeric_dtype
+
+    wanted = "a pandas.DataFrame"
+    if words or numbers:
+        wanted += f" with the columns {', '.join([*words, *(numbers or ())])}"
+    table = require_instance(name, value, pandas.DataFrame, wanted)
+    numbers = table.columns if numbers is None else numbers
+    missing = [column for column in (*words, *numbers) if column not in table.columns]
+    if missing:
+        raise ValueError(f"{name} must be {wanted}, but it has no {', '.join(missing)}")
+    for column in numbers:
+        if not is_numeric_dtype(table[column]):
+            raise ValueError(
+                f"{name} must hold numbers in {column}, but they are {table[column].dtype}"
+            )
+    if len(table) < at_least:
+        raise ValueError(f"{name} must have at least {at_least} rows, but it has {len(table)}")
+    return table
 
 
 TAKEN_BY_TORCH = """
@@ -232,9 +382,37 @@ def require_odd(name: str, value: Any) -> int:
     return int(value)
 
 
+def require_package(name: str, purpose: str) -> None:
+    """See that a package is there which only one room needs, so that no dependency names it.
+
+    Args:
+        name: as it is imported and installed.
+        purpose: what it does, as a beginning of the sentence: "figures are shown by".
+
+    Raises:
+        ModuleNotFoundError: if it is not installed, with what to do.
+    """
+    try:
+        import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:  # it is there, and lacks a package of its own
+            raise
+        raise ModuleNotFoundError(
+            f"{purpose} the package {name}, which is not installed; run: pip install {name}",
+            name=name,
+        ) from None
+
+
 def shown(value: Any) -> str:
     """A value as an error shows it: short, and a class as a class."""
     if isinstance(value, type):
         return f"the class {value.__name__}"
+    if isinstance(value, int) and abs(value) > 10**100:  # Python refuses to write the longest
+        return "a whole number of more than 100 digits"
     text = repr(value)
     return text if len(text) <= 200 else f"of type {type(value).__name__}"
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, or the error's name where it has none."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -37,6 +38,64 @@ def _modes_restored(model: nn.Module) -> Iterator[None]:
     finally:
         for layer, training in modes:
             layer.training = training
+
+
+class TrainingMode:
+    """Which layers are trained in training mode, and which stay in evaluation mode.
+
+    A module whose parameters are all frozen stays: its running averages and its dropout
+    belong to what is frozen. So does a layer that came in evaluation mode while the model
+    around it came in training mode. A model that came in evaluation mode as a whole says
+    nothing about its layers: that is how ``fit`` and ``evaluate`` leave one.
+
+    Args:
+        model: as the caller gave it.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model, self.came_in_training = model, model.training
+        layers = dict(model.named_modules())
+        stay = [layer for layer in layers.values() if model.training and not layer.training]
+        for layer in layers.values():
+            if _frozen(layer):
+                stay += layer.modules()
+        self.stay = sorted(name for name, layer in layers.items() if layer in set(stay))
+
+    def enter(self) -> None:
+        """Put the model in training mode, apart from the layers that stay."""
+        self.model.train()
+        for name in self.stay:
+            self.model.get_submodule(name).training = False
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint stores: after a run the model itself no longer shows it."""
+        return {"stay": self.stay}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on as another run did; a model that says something else is of another run."""
+        if self.came_in_training and self.stay != state["stay"]:
+            raise ValueError(
+                "model must have the layers in evaluation mode that this checkpoint's run has, "
+                f"{_listed(state['stay'])}, but it has {_listed(self.stay)}; bring the same "
+                "ones there, or delete the file to start anew"
+            )
+        self.stay = state["stay"]
+
+
+def _frozen(layer: nn.Module) -> bool:
+    parameters = list(layer.parameters())
+    return bool(parameters) and not any(each.requires_grad for each in parameters)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+@contextmanager
+def gradients_on() -> Iterator[None]:
+    """Let PyTorch note what gradients need, also within a caller's ``no_grad`` block."""
+    with torch.inference_mode(False), torch.enable_grad():
+        yield
 
 
 @contextmanager

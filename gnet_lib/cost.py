@@ -10,7 +10,7 @@ as two operations is twice as large.
 """
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import prod
 from numbers import Integral, Real
 from typing import TYPE_CHECKING
@@ -22,10 +22,20 @@ from torch.utils.flop_counter import FlopCounterMode
 from gnet_lib._check import (
     require_bool,
     require_instance,
+    require_mapping,
     require_model,
+    require_table,
     require_whole_number,
 )
-from gnet_lib.design import NAIVE, REDUCED, Conv, Design, kernel_pair, require_design
+from gnet_lib.design import (
+    NAIVE,
+    REDUCED,
+    Conv,
+    Design,
+    kernel_pair,
+    require_design,
+    require_designs,
+)
 from gnet_lib.paper import (
     AUX_AFTER,
     AUX_CHANNELS,
@@ -60,6 +70,9 @@ class Cost:
         multiply_adds: multiply-adds of the weights.
         bias_additions: additions of biases, one an output value.
 
+    Raises:
+        ValueError: if a number is not a whole one of at least 0.
+
     Example:
         >>> Cost(9, 1, 9000, 1000) + Cost(1, 1, 10, 10)
         Cost(weights=10, biases=2, multiply_adds=9010, bias_additions=1010)
@@ -69,6 +82,12 @@ class Cost:
     biases: int = 0
     multiply_adds: int = 0
     bias_additions: int = 0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            value = require_whole_number(field.name, value, at_least=0, at_most=None)
+            object.__setattr__(self, field.name, value)  # the way to assign in a frozen class
 
     def __add__(self, other: "Cost") -> "Cost":
         return Cost(
@@ -93,11 +112,14 @@ def total(costs: dict[str, Cost]) -> Cost:
     Returns:
         All of them together.
 
+    Raises:
+        ValueError: for anything but costs by name.
+
     Example:
         >>> total({"one": Cost(weights=9, biases=1), "two": Cost(weights=1, biases=1)})
         Cost(weights=10, biases=2, multiply_adds=0, bias_additions=0)
     """
-    return sum(costs.values(), Cost())
+    return sum(require_mapping("costs", costs, Cost, "a Cost").values(), Cost())
 
 
 # --- by closed formula -------------------------------------------------------------------
@@ -234,10 +256,15 @@ def row_cost(layer: LayerShape[Row], design: Design = REDUCED) -> Cost:
     Returns:
         The cost for one image; nothing for a pooling.
 
+    Raises:
+        ValueError: for a bad argument.
+
     Example:
         >>> row_cost(inception_shapes()[0]).weights
         163328
     """
+    require_instance("layer", layer, LayerShape, "a LayerShape, as layer_shapes gives it")
+    require_design(design)
     row = layer.row
     if isinstance(row, InceptionRow):
         return total(inception_cost(layer.in_channels, row.widths, layer.out_size, design))
@@ -552,13 +579,16 @@ def format_table(frame: "pandas.DataFrame") -> "pandas.DataFrame":
     Returns:
         A table of the same shape and names, in which everything is text.
 
+    Raises:
+        ValueError: for anything but a table.
+
     Example:
         >>> import pandas
         >>> format_table(pandas.DataFrame({"multiply-adds": [128049152], "fraction": [0.40123]}))
           multiply-adds fraction
         0   128,049,152    0.401
     """
-    return frame.map(_readable_value)
+    return require_table("frame", frame, at_least=0).map(_readable_value)
 
 
 def _readable_value(value) -> str:
@@ -599,7 +629,7 @@ def compare_branches(
         >>> int(compare_branches(192, WIDTHS["3a"], 28).loc["module", "reduced multiply-adds"])
         128049152
     """
-    _require_designs(designs)
+    require_designs(designs)
     costs = {design.name: inception_cost(in_channels, widths, size, design) for design in designs}
     return _side_by_side(costs, index="branch", last="module")
 
@@ -631,23 +661,13 @@ def compare_modules(
         >>> int(every["naive parameters"]), int(every["reduced parameters"])
         (23723664, 5849136)
     """
-    _require_designs(designs)
+    require_designs(designs)
     layers = inception_shapes(rows, image_size)
     costs = {
         design.name: {layer.row.name: row_cost(layer, design) for layer in layers}
         for design in designs
     }
     return _side_by_side(costs, index="module", last="all")
-
-
-def _require_designs(designs: tuple[Design, ...]) -> None:
-    """Raise a ``ValueError`` unless these are designs that a table can tell apart."""
-    require_instance("designs", designs, tuple, "a tuple of designs, for instance (NAIVE, REDUCED)")
-    names = [require_design(design).name for design in designs]
-    if not names or len(set(names)) < len(names):
-        raise ValueError(
-            f"designs must hold at least one design, each of a name of its own, but it is {names}"
-        )
 
 
 def _side_by_side(costs: dict[str, dict[str, Cost]], index: str, last: str) -> "pandas.DataFrame":

@@ -1,143 +1,173 @@
-"""Fashion-MNIST: find it, check it, and hold it as tensors.
+"""Images and their labels as tensors: one dataset, its batches, and a little augmentation.
 
-The data set is four files, usually packed with gzip. ``load_fashion_mnist`` looks for
-them in this order:
-
-1. the folder given as ``root``;
-2. the folder named by the environment variable GNET_DATA;
-3. this library's folder in the user's cache;
-4. the folder of the Debian package dataset-fashion-mnist;
-5. a download, which is kept in the user's cache;
-6. the small sample of real images that comes with this library.
-
-Whatever is found is checked down to its MD5 before a single image is used.
-
-Source: Xiao, Rasul, Vollgraf, "Fashion-MNIST: a Novel Image Dataset for
-Benchmarking Machine Learning Algorithms", arXiv 1708.07747 (2017).
+Any images that fit into memory: of any size, square or not, grey or in colour, of any number
+of classes. ``ImageDataset.from_dataset`` reads them from a data set of torchvision's kind, for
+instance from a folder of pictures.
 """
 
-import gzip
-import hashlib
-import http.client
 import math
-import os
-import sys
-import urllib.request
-import warnings
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import NamedTuple
+import operator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, overload
 
+import numpy
 import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
-from gnet_lib._check import require_instance, require_number, require_whole_number, shown
-
-CLASS_NAMES: tuple[str, ...] = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
+from gnet_lib._check import (
+    require_bool,
+    require_instance,
+    require_number,
+    require_whole_number,
+    shown,
 )
-"""The ten classes; a label is a position in this tuple."""
+from gnet_lib._collect import classes_of, read_pairs
+from gnet_lib.device import LARGEST_SEED
 
-IMAGE_SIZE = 28
-
-# MD5 of the *unpacked* files. The packed files differ from place to place: gzip stores a
-# name and a time in its header, and Debian removes both. Since each file is known to the
-# last byte, nothing in it has to be parsed.
-FULL_MD5 = {
-    "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
-    "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
-    "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
-    "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
-}
-# The same four names, but with the first 300 training images and the first
-# 100 test images of each class (written by tools/make_sample.py).
-SAMPLE_MD5 = {
-    "train-images-idx3-ubyte": "b8ec442bdb1d60df0b7867fab59457b2",
-    "train-labels-idx1-ubyte": "d69dbca8a65b0708aa07ff60dd759d96",
-    "t10k-images-idx3-ubyte": "c5442ce2f064c32bf3ec2983a505322f",
-    "t10k-labels-idx1-ubyte": "a00963b89d54a5ab6dc42b2b2c57c0e7",
-}
-
-DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
-SAMPLE_FOLDER = Path(__file__).parent / "sample"
-MIRRORS = (
-    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",  # torchvision's
-    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",  # that of Keras
-)
-TIMEOUT_SECONDS = 10  # to connect, and for each wait after that
-
-REAL_ORIGIN = "Real Fashion-MNIST, MD5 verified, from"
-SAMPLE_ORIGIN = "Only the SAMPLE of Fashion-MNIST that is bundled with gnet_lib"
-
-
-class CorruptDataError(ValueError):
-    """A data file is damaged or is not what its name says.
-
-    Example:
-        >>> issubclass(CorruptDataError, ValueError)
-        True
-    """
-
+PerChannel: TypeAlias = float | Sequence[float] | Tensor
+"""One number for all channels, or one for each."""
 
 # ------------------------------------------------------------------ datasets
 
 
-@dataclass(frozen=True, eq=False)  # eq=False: tensors have no single yes-or-no "=="
-class ImageDataset:
+@dataclass(frozen=True, eq=False, init=False)  # eq=False: tensors have no single yes-or-no "=="
+class ImageDataset(Dataset[tuple[Tensor, int]]):
     """Images and their labels, checked once when the dataset is made.
 
+    ``dataset[3]`` is one image and its label, ``dataset[:100]`` a dataset of the first hundred,
+    and ``for image, label in dataset`` goes through them all, so that PyTorch's ``DataLoader``
+    takes it, too.
+
     Args:
-        images: (N, 1, 28, 28); uint8 with 0 for black as loaded, or float32
+        images: (N, C, H, W); uint8 with 0 for black as loaded, or float32
             after ``normalised``.
-        labels: (N,) int64, each a position in ``CLASS_NAMES``.
+        labels: (N,) int64, whole numbers from 0.
+        class_names: the name of each label, in order; None when there are none.
+        num_classes: how many classes there are. None: as many as names, or without names the
+            highest label + 1. Whatever is made from this dataset keeps names and number, also
+            a part in which some class is absent.
 
     Raises:
-        ValueError: a shape, type, length or label does not fit.
+        ValueError: a shape, type, length, label or name does not fit.
 
     Example:
         >>> import torch
         >>> images = torch.zeros(20, 1, 28, 28, dtype=torch.uint8)
-        >>> ImageDataset(images, labels=torch.arange(20) % 10)
-        ImageDataset(20 images, torch.uint8, on cpu)
+        >>> dataset = ImageDataset(images, labels=torch.arange(20) % 10)
+        >>> dataset
+        ImageDataset(20 images of 1x28x28 in 10 classes, torch.uint8, on cpu)
+        >>> image, label = dataset[-1]
+        >>> image.shape, label
+        (torch.Size([1, 28, 28]), 9)
     """
 
     images: Tensor
     labels: Tensor
+    class_names: tuple[str, ...] | None
+    num_classes: int
 
-    def __post_init__(self) -> None:
-        _check_images(self.images)
-        _check_labels(self.labels)
-        if len(self.images) != len(self.labels):
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        class_names: Sequence[str] | None = None,
+        num_classes: int | None = None,
+    ) -> None:
+        _check_images(images)
+        _check_labels(labels)
+        if len(images) != len(labels):
             raise ValueError(
                 "images and labels must have the same length, but there are "
-                f"{len(self.images)} images and {len(self.labels)} labels"
+                f"{len(images)} images and {len(labels)} labels"
             )
-        if self.images.device != self.labels.device:
+        if images.device != labels.device:
             raise ValueError(
                 "images and labels must be on the same device, but images are on "
-                f"{self.images.device} and labels on {self.labels.device}: "
+                f"{images.device} and labels on {labels.device}: "
                 "build the dataset on one device and move it with .to(device)"
             )
-        lowest, highest = self.labels.min().item(), self.labels.max().item()
-        if lowest < 0 or highest >= len(CLASS_NAMES):
-            raise ValueError(f"labels must be from 0 to 9, but they are from {lowest} to {highest}")
+        names = None if class_names is None else _name_tuple(class_names)
+        number = _number_of_classes(labels, names, num_classes)
+        # Nobody else can set them: the dataset is frozen.
+        vars(self).update(images=images, labels=labels, class_names=names, num_classes=number)
+
+    @classmethod
+    def from_dataset(cls, dataset: Any, class_names: Sequence[str] | None = None) -> "ImageDataset":
+        """Read a data set of (image, label) pairs into memory.
+
+        That is what torchvision's data sets are, ``ImageFolder`` among them, and PyTorch's
+        ``TensorDataset``, ``Subset`` and ``ConcatDataset``; a list of pairs will do as well.
+        Each image is read once. So a transform that brings them to one size belongs to
+        ``dataset``, and one that draws by chance does not (give it to ``fit`` as ``augment``).
+        Leave out ``ToTensor``, too: pixels stay bytes until ``normalised``.
+
+        Args:
+            dataset: has a length and gives (image, label) for each index. Images are PIL
+                images (grey or RGB), or tensors (C, H, W) of type uint8 or float32, all of one
+                size; labels are whole numbers from 0.
+            class_names: the name of each label. None takes ``dataset.classes`` where it
+                exists and no ``target_transform`` has changed the labels.
+
+        Returns:
+            An ``ImageDataset``.
+
+        Raises:
+            ValueError: for something else, or for an item that does not fit; it says which.
+
+        Warns:
+            UserWarning: a transform of the data set draws by chance.
+
+        Example:
+            >>> from torchvision.datasets import FakeData
+            >>> ImageDataset.from_dataset(FakeData(size=6, image_size=(3, 24, 32), num_classes=4))
+            ImageDataset(6 images of 3x24x32 in 4 classes, torch.uint8, on cpu)
+        """
+        if isinstance(dataset, ImageDataset):
+            names, number = dataset.class_names, dataset.num_classes
+            images, labels = dataset.images, dataset.labels
+        else:
+            images, labels = read_pairs(dataset)
+            names, number = classes_of(dataset)
+        if class_names is not None:
+            names, number = class_names, None
+        return cls(images, labels, names, number)
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    @overload
+    def __getitem__(self, index: slice) -> "ImageDataset": ...
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[Tensor, int]: ...
+
+    def __getitem__(self, index: int | slice) -> "tuple[Tensor, int] | ImageDataset":
+        if isinstance(index, slice):
+            if not self.labels[index].numel():
+                raise ValueError(f"index must choose an image, but {index} chooses none")
+            return self._with(self.images[index], self.labels[index])
+        try:
+            place = operator.index(index)
+        except TypeError:
+            raise ValueError(
+                f"index must be a whole number or a slice, but it is {shown(index)}"
+            ) from None
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"index must be from {-len(self)} to {len(self) - 1}, but is {place}")
+        return self.images[place], int(self.labels[place])
+
+    def __iter__(self) -> Iterator[tuple[Tensor, int]]:
+        return zip(self.images, self.labels.tolist(), strict=True)
+
     def __repr__(self) -> str:
-        return f"ImageDataset({len(self):,} images, {self.images.dtype}, on {self.images.device})"
+        size = "x".join(map(str, self.images.shape[1:]))
+        classes = "1 class" if self.num_classes == 1 else f"{self.num_classes} classes"
+        return (
+            f"ImageDataset({len(self):,} images of {size} in {classes}, "
+            f"{self.images.dtype}, on {self.images.device})"
+        )
 
     def to(self, device: torch.device | str) -> "ImageDataset":
         """Return the same dataset on another device.
@@ -148,19 +178,29 @@ class ImageDataset:
         Returns:
             An ``ImageDataset`` whose images and labels are on ``device``.
 
+        Raises:
+            ValueError: there is no such device here.
+
         Example:
             >>> import torch
             >>> tiny = ImageDataset(torch.zeros(1, 1, 28, 28), torch.zeros(1).long())
             >>> tiny.to("cpu").images.device
             device(type='cpu')
         """
-        return ImageDataset(self.images.to(device), self.labels.to(device))
+        try:
+            there = torch.empty(0, device=torch.device(device)).device
+        except (RuntimeError, TypeError, AssertionError) as error:
+            raise ValueError(
+                f"device must be one that works here, for instance 'cpu', but it is "
+                f"{shown(device)}: pick_device() chooses one"
+            ) from error
+        return self._with(self.images.to(there), self.labels.to(there))
 
     def mean_and_std(self) -> tuple[float, float]:
         """Return mean and standard deviation of all pixels, scaled to 0..1.
 
         Returns:
-            (mean, standard deviation) over every pixel of every image.
+            (mean, standard deviation) over every pixel of every image and channel.
 
         Raises:
             ValueError: the images are no longer uint8.
@@ -173,24 +213,38 @@ class ImageDataset:
             (0.5, 0.5)
         """
         self._require_bytes("mean_and_std")
-        # There are only 256 possible pixel values, so counting them is exact
-        # and needs no floating-point copy of all images.
-        pixels_per_value = torch.bincount(self.images.flatten(), minlength=256)
-        weights = pixels_per_value.cpu().double() / self.images.numel()
-        values = torch.arange(256, dtype=torch.float64) / 255
-        mean = (weights * values).sum()
-        variance = (weights * (values - mean) ** 2).sum()
-        return mean.item(), math.sqrt(variance.item())
+        return _mean_and_std(self.images)
 
-    def normalised(self, mean: float, std: float) -> "ImageDataset":
+    def channel_mean_and_std(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Return mean and standard deviation of each channel's pixels, scaled to 0..1.
+
+        Returns:
+            (means, standard deviations), each with one number a channel, as ``normalised``
+            takes them. For grey images they are those of ``mean_and_std``.
+
+        Raises:
+            ValueError: the images are no longer uint8.
+
+        Example:
+            >>> import torch
+            >>> images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+            >>> images[0, 0] = 255  # the first of two images is all red
+            >>> ImageDataset(images, torch.tensor([0, 1])).channel_mean_and_std()
+            ((0.5, 0.0, 0.0), (0.5, 0.0, 0.0))
+        """
+        self._require_bytes("channel_mean_and_std")
+        means, stds = zip(*map(_mean_and_std, self.images.unbind(dim=1)), strict=True)
+        return means, stds
+
+    def normalised(self, mean: PerChannel, std: PerChannel) -> "ImageDataset":
         """Return the dataset as float32 with pixels (value / 255 - mean) / std.
 
         Use the *training* set's mean and standard deviation for every set:
         the test images must not influence how they are prepared.
 
         Args:
-            mean: mean of the pixels on the scale 0..1.
-            std: standard deviation on the same scale, above 0.
+            mean: mean of the pixels on the scale 0..1; a number, or one a channel.
+            std: standard deviation on the same scale, above 0; a number, or one a channel.
 
         Returns:
             A new ``ImageDataset`` with float32 images.
@@ -205,17 +259,19 @@ class ImageDataset:
             tensor(2.)
         """
         self._require_bytes("normalised")
-        mean = require_number("mean", mean)
-        std = require_number("std", std, above=0)
+        channels = self.images.shape[1]
+        means = _per_channel("mean", mean, channels).to(self.images.device)
+        stds = _per_channel("std", std, channels, above=0).to(self.images.device)
         # In place, because a float copy of the training set is 188 MB.
-        images = self.images.to(torch.float32).div_(255).sub_(mean).div_(std)
-        return ImageDataset(images, self.labels)
+        images = self.images.to(torch.float32).div_(255).sub_(means).div_(stds)
+        return self._with(images, self.labels)
 
     def stratified_subset(self, count: int, seed: int = 0) -> "ImageDataset":
         """Return a random subset in which every class is equally frequent.
 
-        When ``count`` is not a multiple of ten, the first classes get one image
-        more. The images keep the order they have in this dataset.
+        Only the classes that this dataset has images of take part. When ``count`` is not a
+        multiple of their number, the first ones get one image more. The images keep the order
+        they have in this dataset.
 
         Args:
             count: how many images, from 1 to the size of the dataset.
@@ -225,7 +281,7 @@ class ImageDataset:
             A new ``ImageDataset`` with ``count`` images.
 
         Raises:
-            ValueError: ``count`` is out of range, or a class has too few images.
+            ValueError: ``count`` or ``seed`` is out of range, or a class has too few images.
 
         Example:
             >>> import torch
@@ -249,7 +305,8 @@ class ImageDataset:
             (rest, held out); every image of this dataset is in exactly one of them.
 
         Raises:
-            ValueError: ``count`` is out of range, or a class has too few images.
+            ValueError: ``count`` or ``seed`` is out of range, a class has too few images, or
+                there is only one image.
 
         Example:
             >>> import torch
@@ -258,26 +315,35 @@ class ImageDataset:
             >>> [len(part) for part in whole.split(10)]
             [30, 10]
         """
+        if len(self) == 1:
+            raise ValueError("split needs at least 2 images, but the dataset has 1")
         count = require_whole_number("count", count, at_most=len(self) - 1)
         is_held_out = self._balanced_choice(count, seed)
         return self._select(~is_held_out), self._select(is_held_out)
 
     def _select(self, is_chosen: Tensor) -> "ImageDataset":
         is_chosen = is_chosen.to(self.labels.device)
-        return ImageDataset(self.images[is_chosen], self.labels[is_chosen])
+        return self._with(self.images[is_chosen], self.labels[is_chosen])
+
+    def _with(self, images: Tensor, labels: Tensor) -> "ImageDataset":
+        """Other images of the same classes."""
+        return ImageDataset(images, labels, self.class_names, self.num_classes)
 
     def _balanced_choice(self, count: int, seed: int) -> Tensor:
         """Choose ``count`` images, equally many per class: a (N,) bool mask."""
+        seed = require_whole_number("seed", seed, at_least=0, at_most=LARGEST_SEED)
         generator = torch.Generator().manual_seed(seed)
         labels = self.labels.cpu()
         is_chosen = torch.zeros(len(labels), dtype=torch.bool)
-        for label, name in enumerate(CLASS_NAMES):
-            wanted = count // len(CLASS_NAMES) + (label < count % len(CLASS_NAMES))
+        present, sizes = labels.unique(return_counts=True)
+        for rank, label in enumerate(present.tolist()):
+            wanted = count // len(present) + (rank < count % len(present))
             positions = (labels == label).nonzero().flatten()
             if len(positions) < wanted:
+                name = f" ({self.class_names[label]})" if self.class_names else ""
                 raise ValueError(
-                    f"count={count} needs {wanted} images of each class, but class "
-                    f"{label} ({name}) has {len(positions)}: ask for fewer"
+                    f"count={count} needs {wanted} images of class {label}{name}, which has "
+                    f"{len(positions)}: ask for {sizes.min() * len(present)} or fewer"
                 )
             shuffled = torch.randperm(len(positions), generator=generator)
             is_chosen[positions[shuffled[:wanted]]] = True
@@ -286,39 +352,24 @@ class ImageDataset:
     def _require_bytes(self, method: str) -> None:
         if self.images.dtype != torch.uint8:
             raise ValueError(
-                f"images must be uint8 as loaded for {method}(), but they are "
-                f"{self.images.dtype}: this dataset is already normalised, take the original one"
+                f"images must be uint8, from 0 to 255, for {method}(), but they are "
+                f"{self.images.dtype}: take the dataset from before normalised(); and if they "
+                "come from transforms.ToTensor(), leave it out or use transforms.PILToTensor()"
             )
 
 
-@dataclass(frozen=True, eq=False)
-class FashionMNIST:
-    """What ``load_fashion_mnist`` returns.
-
-    Args:
-        train: the training images (60,000 in the real data set).
-        test: the test images (10,000 in the real data set).
-        origin: a sentence that says where the images come from.
-        is_sample: True when these are only the few images bundled with the library.
-
-    Example:
-        >>> sample = load_sample()
-        >>> sample.train, sample.is_sample
-        (ImageDataset(3,000 images, torch.uint8, on cpu), True)
-    """
-
-    train: ImageDataset
-    test: ImageDataset
-    origin: str
-    is_sample: bool
-
-
 def _check_images(images: Tensor) -> None:
-    require_instance("images", images, Tensor, "a Tensor")
-    if images.shape[1:] != (1, IMAGE_SIZE, IMAGE_SIZE) or len(images) == 0:
+    require_instance("images", images, Tensor, "a Tensor (torch.from_numpy makes one of an array)")
+    shape = tuple(images.shape)
+    if images.ndim != 4 or 0 in shape:
         raise ValueError(
-            f"images must have the shape (N, 1, {IMAGE_SIZE}, {IMAGE_SIZE}) with N of at "
-            f"least 1, but it is {tuple(images.shape)}"
+            "images must have the shape (N, C, H, W) with each of at least 1, C being 1 for "
+            f"grey and 3 for colour, but it is {shape}"
+        )
+    if shape[3] in (1, 3, 4) and shape[1] > 4:
+        raise ValueError(
+            f"images must have the shape (N, C, H, W), but {shape} looks like (N, H, W, C): "
+            "use images.permute(0, 3, 1, 2)"
         )
     if images.dtype not in (torch.uint8, torch.float32):
         raise ValueError(
@@ -327,7 +378,7 @@ def _check_images(images: Tensor) -> None:
 
 
 def _check_labels(labels: Tensor) -> None:
-    require_instance("labels", labels, Tensor, "a Tensor")
+    require_instance("labels", labels, Tensor, "a Tensor (torch.tensor makes one of a list)")
     if labels.ndim != 1 or labels.dtype != torch.int64:
         raise ValueError(
             "labels must have the shape (N,) and the type torch.int64, but they have "
@@ -335,7 +386,68 @@ def _check_labels(labels: Tensor) -> None:
         )
 
 
+def _name_tuple(class_names: Sequence[str]) -> tuple[str, ...]:
+    is_list = isinstance(class_names, (list, tuple)) and len(class_names) > 0
+    if is_list and all(isinstance(name, str) for name in class_names):
+        return tuple(class_names)
+    raise ValueError(
+        f"class_names must be a tuple of texts, one a class, but it is {shown(class_names)}"
+    )
+
+
+def _number_of_classes(
+    labels: Tensor, class_names: tuple[str, ...] | None, num_classes: int | None
+) -> int:
+    """The number of classes; every label has to lie below it."""
+    lowest, highest = int(labels.min()), int(labels.max())
+    if num_classes is not None:
+        number = require_whole_number("num_classes", num_classes)
+        if class_names is not None and number != len(class_names):
+            raise ValueError(
+                f"num_classes must be {len(class_names)}, the number of class_names, "
+                f"but it is {number}"
+            )
+    else:
+        number = highest + 1 if class_names is None else len(class_names)
+    if lowest < 0 or highest >= number:
+        allowed = f"from 0 to {number - 1}" if number > 0 else "at least 0"
+        raise ValueError(f"labels must be {allowed}, but they are from {lowest} to {highest}")
+    return number
+
+
+def _mean_and_std(pixels: Tensor) -> tuple[float, float]:
+    """Of bytes, on the scale 0..1."""
+    # There are only 256 possible pixel values, so counting them is exact
+    # and needs no floating-point copy of all images.
+    pixels_per_value = torch.bincount(pixels.flatten(), minlength=256)
+    weights = pixels_per_value.cpu().double() / pixels.numel()
+    values = torch.arange(256, dtype=torch.float64) / 255
+    mean = (weights * values).sum()
+    variance = (weights * (values - mean) ** 2).sum()
+    return mean.item(), math.sqrt(variance.item())
+
+
+def _per_channel(name: str, value: PerChannel, channels: int, above: float | None = None) -> Tensor:
+    """A number, or one a channel, as a tensor (1, 1, 1) or (C, 1, 1)."""
+    is_array = isinstance(value, (Tensor, numpy.ndarray, numpy.generic))
+    values = value.tolist() if is_array else value
+    if not isinstance(values, (list, tuple)):
+        values = [values]
+    elif len(values) != channels:
+        raise ValueError(
+            f"{name} must be a number or {channels}, one a channel, but it is {shown(value)}"
+        )
+    numbers = [require_number(name, each, above=above) for each in values]
+    return torch.tensor(numbers, dtype=torch.float32).view(-1, 1, 1)
+
+
 # ------------------------------------------------- batches and augmentation
+
+
+def _require_generator(generator: torch.Generator | None) -> None:
+    if generator is not None:
+        wanted = "a torch.Generator, as torch.Generator().manual_seed(0) makes one, or None"
+        require_instance("generator", generator, torch.Generator, wanted)
 
 
 def batches(
@@ -357,7 +469,7 @@ def batches(
         An iterator over (images, labels).
 
     Raises:
-        ValueError: ``batch_size`` does not fit.
+        ValueError: ``batch_size`` or another argument does not fit.
 
     Example:
         >>> import torch
@@ -366,7 +478,10 @@ def batches(
         >>> [labels.tolist() for _, labels in batches(whole, 4)]
         [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     """
-    count = len(dataset)
+    wanted = "an ImageDataset, as ImageDataset(images, labels) builds it"
+    count = len(require_instance("dataset", dataset, ImageDataset, wanted))
+    _require_generator(generator)
+    require_bool("drop_last", drop_last)
     batch_size = require_whole_number(
         "batch_size", batch_size, at_most=count if drop_last else None
     )
@@ -401,7 +516,7 @@ def shift_and_flip(
         A new tensor with the shape, type and device of ``images``.
 
     Raises:
-        ValueError: ``images`` has not four dimensions, or ``max_shift`` does not fit.
+        ValueError: ``images`` has not four dimensions, or another argument does not fit.
 
     Example:
         >>> import torch
@@ -410,10 +525,12 @@ def shift_and_flip(
         >>> shift_and_flip(images, generator=generator).shape
         torch.Size([8, 1, 28, 28])
     """
-    if images.ndim != 4:
+    require_instance("images", images, Tensor, "a Tensor")
+    if images.ndim != 4 or 0 in images.shape[2:]:
         raise ValueError(
             f"images must have the shape (N, C, H, W), but it is {tuple(images.shape)}"
         )
+    _require_generator(generator)
     count, channels, height, width = images.shape
     largest = min(height, width) - 1
     max_shift = require_whole_number("max_shift", max_shift, at_least=0, at_most=largest)
@@ -441,272 +558,3 @@ def shift_and_flip(
         row.to(device)[:, None, :, None],
         column.to(device)[:, None, None, :],
     ]  # the four indices broadcast to (N, C, H, W)
-
-
-# ------------------------------------------------------------- finding the files
-
-
-class _Place(NamedTuple):
-    """A folder that may hold the four files, and what to say about it."""
-
-    folder: Path
-    origin: str  # a sentence
-    fix: str  # what a reader does about a damaged file there
-    is_sample: bool = False
-
-
-def load_fashion_mnist(
-    root: str | os.PathLike[str] | None = None,
-    *,
-    download: bool = True,
-    quiet: bool = False,
-) -> FashionMNIST:
-    """Find Fashion-MNIST, check every file, and return it as tensors.
-
-    The search order stands at the top of this room. A folder may hold the four files packed
-    (.gz) or unpacked, directly or in ``raw`` or ``FashionMNIST/raw`` as torchvision leaves
-    them. A damaged file is never used: in this library's own cache it is replaced by a
-    download, everywhere else it is an error.
-
-    Args:
-        root: the one folder to look in. Without it (and without the environment
-            variable GNET_DATA) the usual places are searched.
-        download: allow a download (30 MB) when no folder has the data.
-        quiet: do not print the line that says what was loaded. Warnings and the
-            progress of a download are shown all the same.
-
-    Returns:
-        The training and the test images, with their origin.
-
-    Raises:
-        ValueError: ``root`` or GNET_DATA names a folder without the data.
-        CorruptDataError: a file is damaged.
-
-    Warns:
-        UserWarning: the real data could not be had and the bundled sample is used.
-
-    Example:
-        >>> data = load_fashion_mnist(quiet=True)
-        >>> data.train.images.shape[1:]
-        torch.Size([1, 28, 28])
-    """
-    place = _named_place(root)
-    data = _search_usual_places(download) if place is None else _read(place)
-    if not quiet:
-        print(_summary(data))
-    return data
-
-
-def load_sample() -> FashionMNIST:
-    """Load the small sample that is bundled with the library, without a search.
-
-    Returns:
-        3,000 training and 1,000 test images, the first 300 and the first 100 of
-        each class of Fashion-MNIST.
-
-    Example:
-        >>> len(load_sample().train)
-        3000
-    """
-    fix = "Install gnet_lib again."
-    return _read(_Place(SAMPLE_FOLDER, f"{SAMPLE_ORIGIN}.", fix, is_sample=True))
-
-
-def cache_folder() -> Path:
-    """Return this library's folder in the user's cache, which need not exist.
-
-    Returns:
-        Where a download is kept; it may be deleted at any time.
-
-    Example:
-        >>> cache_folder().name
-        'fashion-mnist'
-    """
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "gnet_lib" / "fashion-mnist"
-
-
-def _named_place(root: str | os.PathLike[str] | None) -> _Place | None:
-    """Return the place that the reader named, or None if none was named."""
-    if root is not None:
-        name, folder, undo = "root", root, "leave root out to search the usual places"
-    elif folder := os.environ.get("GNET_DATA"):
-        name, undo = "GNET_DATA", "unset the environment variable GNET_DATA"
-    else:
-        return None
-    if not isinstance(folder, (str, os.PathLike)):
-        raise ValueError(f"{name} must be the path of a folder, but it is {shown(folder)}")
-    folder = Path(folder).expanduser()
-    found = _folder_with_all_files(folder)
-    if found is None:
-        missing = [file for file in FULL_MD5 if not _file(folder, file).is_file()]
-        raise ValueError(
-            f"{name} must name a folder with the four files of Fashion-MNIST, packed as .gz or "
-            f"not, but {folder} lacks {', '.join(missing)}: put the files there, or {undo}"
-        )
-    return _Place(
-        found,
-        f"{REAL_ORIGIN} the folder {found}, which {name} names.",
-        f"Put a fresh copy of the file there, or {undo}.",
-    )
-
-
-def _search_usual_places(download: bool) -> FashionMNIST:
-    folder = cache_folder()
-    cache = _Place(
-        folder,
-        f"{REAL_ORIGIN} the user's cache, {folder}.",
-        "Call load_fashion_mnist(download=True) to fetch the file again, or delete it.",
-    )
-    debian = _Place(
-        DEBIAN_FOLDER,
-        f"{REAL_ORIGIN} the Debian package dataset-fashion-mnist, {DEBIAN_FOLDER}.",
-        "Run `sudo apt-get install --reinstall dataset-fashion-mnist`.",
-    )
-    if _folder_with_all_files(cache.folder):
-        try:
-            return _read(cache)
-        except CorruptDataError:
-            if not download:
-                raise
-    if _folder_with_all_files(debian.folder):
-        return _read(debian)
-    if not download:
-        return _fall_back_to_sample("no copy is on this computer and downloading was switched off")
-    try:
-        _fill(cache.folder)
-        return _read(cache)
-    except _DOWNLOAD_FAILURES as error:
-        return _fall_back_to_sample(f"the download failed ({error})")
-
-
-def _fall_back_to_sample(cause: str) -> FashionMNIST:
-    warnings.warn(
-        f"Fashion-MNIST was not found: {cause}. Only the small SAMPLE that is bundled with "
-        "gnet_lib is loaded. To get the real data: connect to the internet and load again, or "
-        "(on Debian and Ubuntu) run `sudo apt-get install dataset-fashion-mnist`, or put the "
-        "four files into a folder and name it in the environment variable GNET_DATA.",
-        stacklevel=4,  # the line that called load_fashion_mnist
-    )
-    return replace(load_sample(), origin=f"{SAMPLE_ORIGIN}, because {cause}.")
-
-
-def _summary(data: FashionMNIST) -> str:
-    """One line, the same on every computer that has the same images."""
-    counts = f"{len(data.train):,} training and {len(data.test):,} test images"
-    if data.is_sample:
-        return (
-            f"Fashion-MNIST SAMPLE: only {counts} of the real data set. Good for "
-            "trying out every step, too few for the accuracies in this book."
-        )
-    return f"Fashion-MNIST: {counts}, real data, MD5 verified"
-
-
-def _file(folder: Path, name: str) -> Path:
-    """The packed file if there is one, else the unpacked one (which need not be there)."""
-    packed = folder / f"{name}.gz"
-    return packed if packed.is_file() else folder / name
-
-
-def _folder_with_all_files(folder: Path) -> Path | None:
-    """Return ``folder`` or the sub-folder of it that has all four files."""
-    for candidate in (folder, folder / "raw", folder / "FashionMNIST" / "raw"):
-        if all(_file(candidate, name).is_file() for name in FULL_MD5):
-            return candidate
-    return None
-
-
-# ------------------------------------------------ reading, checking, downloading
-
-
-def _read(place: _Place) -> FashionMNIST:
-    """Read and check the four files of a place."""
-    folder = _folder_with_all_files(place.folder) or place.folder
-    expected = SAMPLE_MD5 if place.is_sample else FULL_MD5
-    files = [_verified(_file(folder, name), md5, place.fix) for name, md5 in expected.items()]
-    train, test = _as_dataset(*files[:2]), _as_dataset(*files[2:])
-    return FashionMNIST(train, test, place.origin, place.is_sample)
-
-
-def _verified(path: Path, md5: str, fix: str = "") -> bytes:
-    """Return the bytes of a file, unpacked, or raise if they are not the right ones."""
-    return _unpacked(path.read_bytes(), path, md5, fix)
-
-
-def _unpacked(content: bytes, source: Path | str, md5: str, fix: str = "") -> bytes:
-    """The same of bytes that came from a file or from an address."""
-    problem = None
-    if content.startswith(b"\x1f\x8b"):  # how every gzip file starts
-        try:
-            content = gzip.decompress(content)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            problem = f"it cannot be unpacked ({error})"
-    # MD5 finds accidents, which is all it is used for here.
-    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != md5:
-        problem = problem or f"expected the MD5 {md5} (unpacked), found {found}"
-        raise CorruptDataError(f"{source} is damaged: {problem}. {fix}".strip())
-    return content
-
-
-def _as_dataset(image_file: bytes, label_file: bytes) -> ImageDataset:
-    """Leave the headers out; bytearray, because torch wants memory that it may write to."""
-    pixels = torch.frombuffer(bytearray(image_file), dtype=torch.uint8, offset=16)
-    labels = torch.frombuffer(bytearray(label_file), dtype=torch.uint8, offset=8)
-    return ImageDataset(pixels.reshape(-1, 1, IMAGE_SIZE, IMAGE_SIZE), labels.to(torch.int64))
-
-
-# What an unreachable, slow, wrong or interrupted server can lead to, and a
-# cache that cannot be written. (URLError and timeouts are kinds of OSError.)
-_DOWNLOAD_FAILURES = (OSError, http.client.HTTPException, CorruptDataError)
-
-
-def _fill(cache: Path) -> None:
-    """Download every file that the cache lacks or has only damaged."""
-    cache.mkdir(parents=True, exist_ok=True)
-    for name, md5 in FULL_MD5.items():
-        path = _file(cache, name)
-        try:
-            if path.is_file() and _verified(path, md5):
-                continue
-        except CorruptDataError as error:
-            print(f"{error} Downloading it again.")
-        _store(_download(name, md5), cache / f"{name}.gz")
-
-
-def _download(name: str, md5: str) -> bytes:
-    """Try one mirror after the other; raise what went wrong if all fail."""
-    problems = []
-    for mirror in MIRRORS:
-        address = f"{mirror}{name}.gz"
-        try:
-            content = _fetch(address, name)
-            _unpacked(content, address, md5)
-            return content
-        except _DOWNLOAD_FAILURES as error:
-            problems.append(f"{mirror}: {error}")
-    raise OSError("; ".join(problems))
-
-
-def _fetch(address: str, name: str) -> bytes:
-    """Return what lies at the address, and show how far it is."""
-    from tqdm import tqdm
-
-    with urllib.request.urlopen(address, timeout=TIMEOUT_SECONDS) as response:
-        size = response.headers.get("Content-Length")
-        total = int(size) if size else None
-        with tqdm.wrapattr(response, "read", total=total, desc=name) as stream:
-            return b"".join(iter(lambda: stream.read(2**16), b""))
-
-
-def _store(content: bytes, path: Path) -> None:
-    """Write a file so that it is there whole or not at all, also after Ctrl-C."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

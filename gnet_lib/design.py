@@ -19,12 +19,16 @@ from typing import Generic, NamedTuple, TypeVar
 
 from gnet_lib._check import (
     require_bool,
+    require_callable,
     require_choice,
     require_instance,
+    require_items,
     require_layer_name,
     require_odd,
+    require_whole_number,
+    shown,
 )
-from gnet_lib.paper import InceptionWidths
+from gnet_lib.paper import InceptionWidths, require_widths
 
 Channels = TypeVar("Channels")  # a number; the explorer's formulas calculate with names instead
 
@@ -152,12 +156,12 @@ class Design:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
-            raise ValueError(f"name must be a text that is not empty, but it is {self.name!r}")
+            raise ValueError(f"name must be a text that is not empty, but it is {shown(self.name)}")
         require_branches(self.branches)
-        require_order(self.concat_order or tuple(self.branches), self.branches)
+        order = require_order(self.concat_order, self.branches)
         # Copies, so that a dict or list that changes later changes no design.
         object.__setattr__(self, "branches", dict(self.branches))
-        object.__setattr__(self, "concat_order", tuple(self.concat_order or self.branches))
+        object.__setattr__(self, "concat_order", order)
 
     def variant(self, name: str, branches: Mapping[str, tuple[BranchLayer, ...]]) -> "Design":
         """This design with some branches replaced or added.
@@ -193,10 +197,14 @@ class Design:
         Returns:
             Name of a branch -> its layers in order.
 
+        Raises:
+            ValueError: if ``width`` is no function.
+
         Example:
             >>> [placed.out_channels for placed in REDUCED.layers("input", str)["3x3"]]
             ['c3x3_reduce', 'c3x3']
         """
+        require_callable("width", width, "a function from the name of a width to channels")
         return {
             branch: place_layers(layers, in_channels, width)
             for branch, layers in self.branches.items()
@@ -214,11 +222,16 @@ class Design:
         Returns:
             Name of a branch -> its layers in order.
 
+        Raises:
+            ValueError: for a bad argument.
+
         Example:
             >>> widths = InceptionWidths(64, 96, 128, 16, 32, 32)
             >>> [placed.out_channels for placed in REDUCED.sized_layers(192, widths)["pool"]]
             [192, 32]
         """
+        in_channels = require_whole_number("in_channels", in_channels, at_most=None)
+        require_widths(widths)
         return self.layers(in_channels, lambda name: getattr(widths, name))
 
     def branch_channels(self, in_channels: int, widths: InceptionWidths) -> dict[str, int]:
@@ -230,6 +243,9 @@ class Design:
 
         Returns:
             Name of a branch -> channels, in the order of concatenation.
+
+        Raises:
+            ValueError: for a bad argument.
 
         Example:
             >>> NAIVE.branch_channels(192, InceptionWidths(64, 96, 128, 16, 32, 32))
@@ -247,6 +263,9 @@ class Design:
 
         Returns:
             Their number.
+
+        Raises:
+            ValueError: for a bad argument.
 
         Example:
             >>> NAIVE.out_channels(192, InceptionWidths(64, 96, 128, 16, 32, 32))
@@ -302,7 +321,7 @@ def kernel_pair(kernel_size: int | tuple[int, int]) -> tuple[int, int]:
     """
     sides = kernel_size if isinstance(kernel_size, tuple) else (kernel_size, kernel_size)
     if len(sides) != 2:
-        raise ValueError(f"kernel_size must be one side or two, but it is {kernel_size!r}")
+        raise ValueError(f"kernel_size must be one side or two, but it is {shown(kernel_size)}")
     return sides
 
 
@@ -317,23 +336,48 @@ def require_design(design: Design) -> Design:
     return require_instance("design", design, Design, "a Design, for instance NAIVE or REDUCED")
 
 
+def require_designs(designs: tuple[Design, ...], count: int | None = None) -> tuple[Design, ...]:
+    """The designs, or a ``ValueError`` unless each has a name of its own.
+
+    Args:
+        designs: what to compare.
+        count: how many there must be; None is any number but 0.
+
+    Returns:
+        The designs.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    wanted = "designs, for instance (NAIVE, REDUCED),"
+    several = require_items("designs", designs, Design, wanted)
+    names = [design.name for design in several]
+    if len(set(names)) < len(names):
+        raise ValueError(f"designs must have a name of its own each, but it is {names}")
+    if count is not None and len(names) != count:
+        raise ValueError(
+            f"designs must be {count}, for instance (NAIVE, REDUCED), but it is {names}"
+        )
+    return tuple(several)
+
+
 def require_branches(branches: Mapping[str, tuple[BranchLayer, ...]]) -> None:
     """Raise a ``ValueError`` unless these are branches of at least one layer each."""
     if not isinstance(branches, Mapping) or not branches:
         raise ValueError(
             "branches must map the name of a branch to its layers, for instance "
-            f"{{'1x1': (Conv(1, 'c1x1'),)}}, but it is {branches!r}"
+            f"{{'1x1': (Conv(1, 'c1x1'),)}}, but it is {shown(branches)}"
         )
     for branch, layers in branches.items():
         require_layer_name("branches", branch)
         if not isinstance(layers, tuple) or not layers:
             raise ValueError(
-                f"branches must hold a tuple of layers for {branch!r}, but it holds {layers!r}"
+                f"branches must hold a tuple of layers for {branch!r}, but it holds {shown(layers)}"
             )
         for layer in layers:
             if not isinstance(layer, (Conv, Pool)):
                 raise ValueError(
-                    f"branches must be made of Conv and Pool, but {branch!r} holds {layer!r}"
+                    f"branches must be made of Conv and Pool, but {branch!r} holds {shown(layer)}"
                 )
         names = [layer.name for layer in layers]
         if len(set(names)) < len(names):
@@ -342,15 +386,18 @@ def require_branches(branches: Mapping[str, tuple[BranchLayer, ...]]) -> None:
             )
 
 
-def require_order(order: tuple[str, ...], branches: Mapping[str, tuple[BranchLayer, ...]]) -> None:
-    """Raise a ``ValueError`` unless ``order`` names each branch once."""
-    named_once = isinstance(order, (tuple, list)) and all(
-        order.count(name) == 1 for name in branches
-    )
-    if not named_once or len(order) != len(branches):
+def require_order(
+    order: tuple[str, ...], branches: Mapping[str, tuple[BranchLayer, ...]]
+) -> tuple[str, ...]:
+    """The order; of an empty one, that of the branches. It has to name each branch once."""
+    listed = isinstance(order, (tuple, list))
+    left_out = listed and len(order) == 0
+    named_once = listed and all(order.count(name) == 1 for name in branches)
+    if not (left_out or (named_once and len(order) == len(branches))):
         raise ValueError(
-            f"concat_order must name each of {', '.join(branches)} once, but it is {order!r}"
+            f"concat_order must name each of {', '.join(branches)} once, but it is {shown(order)}"
         )
+    return tuple(branches if left_out else order)
 
 
 # --- the designs -------------------------------------------------------------------------

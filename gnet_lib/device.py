@@ -7,7 +7,8 @@ notes where every generator stands.
 
 import random
 import warnings
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +16,8 @@ import numpy
 import torch
 from torch.nn import functional as F
 
-from gnet_lib._check import require_whole_number
+from gnet_lib._check import first_line, require_whole_number, shown
+from gnet_lib._modes import gradients_on
 
 DEVICES = ("cuda", "mps", "cpu")
 LARGEST_SEED = 2**32 - 1  # NumPy's generator takes no larger one
@@ -24,7 +26,7 @@ LARGEST_SEED = 2**32 - 1  # NumPy's generator takes no larger one
 # --- device ------------------------------------------------------------------------------
 
 
-def pick_device(wanted: str | torch.device | None = None) -> torch.device:
+def pick_device(device: str | torch.device | None = None) -> torch.device:
     """Choose where to compute: a CUDA GPU, else Apple's MPS, else the CPU.
 
     A device counts only when a small convolution and its gradient really ran on it: a
@@ -32,8 +34,8 @@ def pick_device(wanted: str | torch.device | None = None) -> torch.device:
     not built for) is left out with a ``RuntimeWarning`` that names the cause.
 
     Args:
-        wanted: ``"cuda"``, ``"mps"`` or ``"cpu"``; None chooses. Where the wanted device
-            does not work, the CPU is used, with the warning.
+        device: ``"cuda"``, ``"mps"`` or ``"cpu"``; None chooses. Where this device does not
+            work, the CPU is used, with the warning.
 
     Returns:
         The device, to be given to ``.to(device)``.
@@ -45,15 +47,15 @@ def pick_device(wanted: str | torch.device | None = None) -> torch.device:
         >>> pick_device("cpu")
         device(type='cpu')
     """
-    candidates = [_parse_device(wanted)] if wanted is not None else _listed_accelerators()
+    candidates = [_parse_device(device)] if device is not None else _listed_accelerators()
     cpu = torch.device("cpu")
-    for device, following in pairwise([*candidates, cpu]):
+    for candidate, following in pairwise([*candidates, cpu]):
         try:
-            try_device(device)
-            return device
+            try_device(candidate)
+            return candidate
         except Exception as error:  # a broken driver may raise anything
             warnings.warn(
-                f"the device {device} does not work ({first_line(error)}); "
+                f"the device {candidate} does not work ({first_line(error)}); "
                 f"{following} is used instead",
                 RuntimeWarning,
                 stacklevel=2,
@@ -63,10 +65,11 @@ def pick_device(wanted: str | torch.device | None = None) -> torch.device:
 
 def try_device(device: torch.device) -> None:
     """Run a convolution of ones, whose answer is known, forwards and backwards."""
-    images = torch.ones(1, 1, 4, 4, device=device)
-    weight = torch.ones(1, 1, 3, 3, device=device, requires_grad=True)
-    total = F.conv2d(images, weight).sum()  # four sums of nine ones
-    (gradient,) = torch.autograd.grad(total, weight)  # each of the nine weights met four ones
+    with gradients_on():
+        images = torch.ones(1, 1, 4, 4, device=device)
+        weight = torch.ones(1, 1, 3, 3, device=device, requires_grad=True)
+        total = F.conv2d(images, weight).sum()  # four sums of nine ones
+        (gradient,) = torch.autograd.grad(total, weight)  # each of the nine weights met four ones
     if (total.item(), gradient.sum().item()) != (36.0, 36.0):
         raise RuntimeError("a convolution of ones gave a wrong result")
 
@@ -77,13 +80,13 @@ def _listed_accelerators() -> list[torch.device]:
 
 
 def _parse_device(wanted: str | torch.device) -> torch.device:
-    try:
-        device = torch.device(wanted)
-    except (RuntimeError, TypeError):  # torch does not know the name either
+    try:  # a number would be a device, too: True would be the second GPU
+        device = torch.device(wanted) if isinstance(wanted, (str, torch.device)) else None
+    except RuntimeError:  # torch does not know the name either
         device = None
     if device is None or device.type not in DEVICES:
         raise ValueError(
-            f"device must be one of {', '.join(DEVICES)}, but it is {wanted!r}; "
+            f"device must be one of {', '.join(DEVICES)}, but it is {shown(wanted)}; "
             "leave it out to have the best working one chosen"
         )
     return device
@@ -100,11 +103,6 @@ def memory_format(device: torch.device) -> torch.memory_format:
     All channels of a pixel side by side (``channels_last``) are about twice as fast on a CPU.
     """
     return torch.preserve_format if device.type == "mps" else torch.channels_last
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's text, or the error's name where it has none."""
-    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 # --- precision ---------------------------------------------------------------------------
@@ -151,7 +149,7 @@ def choose_precision(mixed_precision: bool | None, device: torch.device) -> torc
     if not (mixed_precision is None or isinstance(mixed_precision, bool)):
         raise ValueError(
             "mixed_precision must be True, False or None (the device decides), but it is "
-            f"{mixed_precision!r}"
+            f"{shown(mixed_precision)}"
         )
     if mixed_precision is None:
         mixed_precision = computes_bfloat16(device)
@@ -190,19 +188,29 @@ def set_seed(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-class RandomGenerators:
-    """All generators that a run draws from: the global ones, and the augmentation's own.
+class GlobalGenerators:
+    """The generators that every program shares: Python's, NumPy's, PyTorch's, a device's.
 
     Args:
-        device: where the run computes; a GPU has a generator of its own.
-        augment: the generator that the augmentation is called with.
+        device: where a run computes; a GPU has a generator of its own.
     """
 
-    def __init__(self, device: torch.device, augment: torch.Generator) -> None:
-        self.device, self.augment = device, augment
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def seed(self, seed: int) -> None:
+        """Seed each of them, and no other device's."""
+        random.seed(seed)
+        numpy.random.seed(seed)
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            with torch.cuda.device(self.device):
+                torch.cuda.manual_seed(seed)
+        elif self.device.type == "mps":
+            torch.mps.manual_seed(seed)
 
     def state_dict(self) -> dict[str, Any]:
-        """Where every generator stands, in plain values and tensors."""
+        """Where each of them stands, in plain values and tensors."""
         name, keys, *rest = numpy.random.get_state(legacy=True)
         accelerator = None
         if self.device.type == "cuda":
@@ -215,18 +223,50 @@ class RandomGenerators:
             "numpy": (name, numpy.asarray(keys).tolist(), *rest),
             "torch": torch.get_rng_state(),
             "accelerator": accelerator,
-            "augment": self.augment.get_state(),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put every generator back; a device's own only on the same kind of device."""
+        """Put each of them back; a device's own only on the same kind of device."""
         random.setstate(state["python"])
         numpy.random.set_state(state["numpy"])
         torch.set_rng_state(state["torch"])
         if state["device"] != self.device.type:
             return
-        self.augment.set_state(state["augment"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(state["accelerator"], self.device)
         elif self.device.type == "mps":
             torch.mps.set_rng_state(state["accelerator"])
+
+
+class RandomGenerators(GlobalGenerators):
+    """All generators that a run draws from: the global ones, and the augmentation's own.
+
+    Args:
+        device: where the run computes; a GPU has a generator of its own.
+        augment: the generator that the augmentation is called with.
+    """
+
+    def __init__(self, device: torch.device, augment: torch.Generator) -> None:
+        super().__init__(device)
+        self.augment = augment
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where every generator stands, in plain values and tensors."""
+        return {**super().state_dict(), "augment": self.augment.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put every generator back; a device's own only on the same kind of device."""
+        super().load_state_dict(state)
+        if state["device"] == self.device.type:
+            self.augment.set_state(state["augment"])
+
+
+@contextmanager
+def generators_restored(device: torch.device) -> Iterator[GlobalGenerators]:
+    """Have the global generators to oneself; afterwards each is where it was."""
+    generators = GlobalGenerators(device)
+    before = generators.state_dict()
+    try:
+        yield generators
+    finally:
+        generators.load_state_dict(before)

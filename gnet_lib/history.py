@@ -5,7 +5,9 @@ checkpoint stores it.
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from gnet_lib._check import require_bool, require_items
 
 if TYPE_CHECKING:
     import pandas
@@ -42,9 +44,14 @@ class History:
     ``learning_rate`` (of the epoch's last step), ``seconds`` (of training, without the
     validation) and ``images_per_second``. Accuracies run from 0 to 1.
 
+    In a notebook, a history at the end of a cell shows its curves, as ``plot`` draws them.
+
     Args:
         rows: the rows so far; ``fit`` fills them.
         interrupted: whether Ctrl-C ended the training.
+
+    Raises:
+        ValueError: for rows that lack a column, or an ``interrupted`` that is not True or False.
 
     Example:
         >>> history = History()
@@ -52,13 +59,23 @@ class History:
         History(no complete epoch)
     """
 
-    COLUMNS = (
+    COLUMNS: ClassVar[tuple[str, ...]] = (
         "epoch", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy",
         "learning_rate", "seconds", "images_per_second",
     )  # fmt: skip
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     interrupted: bool = False
+
+    def __post_init__(self) -> None:
+        require_bool("interrupted", self.interrupted)
+        for row in require_items("rows", self.rows, dict, "dicts, one an epoch", at_least=0):
+            missing = [name for name in self.COLUMNS if name not in row]
+            if missing:
+                raise ValueError(
+                    f"rows must have the columns of History.COLUMNS, but one has no "
+                    f"{', '.join(missing)}"
+                )
 
     def frame(self) -> "pandas.DataFrame":
         """The rows as a table.
@@ -72,14 +89,17 @@ class History:
         # A column of nothing but None would be one of objects, which cannot be plotted.
         return frame.astype({name: float for name in self.COLUMNS if name != "epoch"})
 
-    def plot(self, label: str = "training") -> "Figure":
-        """Draw the learning curves.
+    def plot(self, label: str = "") -> "Figure":
+        """Draw the learning curves: loss and accuracy, training beside validation.
 
         Args:
-            label: name of the curve.
+            label: name of the run, in front of "training" and "validation".
 
         Returns:
             The figure of ``plots.learning_curves``.
+
+        Raises:
+            ValueError: if no epoch is complete.
         """
         from gnet_lib import plots  # not above: this room stands below that one
 
@@ -99,6 +119,17 @@ class History:
         validated = self.rows[0]["validation_accuracy"] is not None
         column = "validation_accuracy" if validated else "train_accuracy"
         return max(self.rows, key=lambda row: row[column])
+
+    def _repr_mimebundle_(self, **wanted: Any) -> tuple[dict[str, str], dict[str, str]]:
+        """What a notebook shows: the learning curves, and the line as everywhere else."""
+        if not self.rows:
+            return {"text/plain": repr(self)}, {}
+        from gnet_lib import plots  # not above: this room stands below that one
+
+        figure = self.plot()
+        picture = plots.svg_bytes(figure).decode("utf-8")
+        alt = plots.alt_text(figure)
+        return {"image/svg+xml": picture, "text/plain": repr(self)}, {"alt": alt}
 
     def __repr__(self) -> str:
         stopped = ", interrupted" if self.interrupted else ""

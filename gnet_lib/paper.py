@@ -13,6 +13,7 @@ from typing import NamedTuple
 from gnet_lib._check import (
     require_bool,
     require_instance,
+    require_items,
     require_layer_name,
     require_number,
     require_odd,
@@ -113,7 +114,11 @@ class Convolution:
 
         Returns:
             Pixels a side.
+
+        Raises:
+            ValueError: if ``size`` is not a whole number of at least 1.
         """
+        size = require_whole_number("size", size, at_most=None)
         # Padding of half the kernel: only the stride makes the map smaller.
         padding = self.kernel_size // 2
         return (size + 2 * padding - self.kernel_size) // self.stride + 1
@@ -211,8 +216,11 @@ class InceptionRow:
 
         Returns:
             The same number.
+
+        Raises:
+            ValueError: if ``size`` is not a whole number of at least 1.
         """
-        return size
+        return require_whole_number("size", size, at_most=None)
 
 
 Row = Convolution | MaxPool | InceptionRow
@@ -223,14 +231,9 @@ TAKEN_NAMES = ("linear", "all", "norm_pool1", "norm_conv2", "aux 4a", "aux 4d")
 
 def require_rows(rows: tuple[Row, ...]) -> None:
     """Raise a ``ValueError`` unless ``rows`` are rows of different names."""
-    if not isinstance(rows, (tuple, list)):
-        raise ValueError(f"rows must be a tuple of rows, for instance TABLE_1, but it is {rows!r}")
-    for row in rows:
-        if not isinstance(row, (Convolution, MaxPool, InceptionRow)):
-            raise ValueError(
-                f"rows must hold Convolution, MaxPool and InceptionRow only, but it holds {row!r}"
-            )
-    names = [row.name for row in rows]
+    kinds = (Convolution, MaxPool, InceptionRow)
+    wanted = "rows (Convolution, MaxPool, InceptionRow), for instance TABLE_1,"
+    names = [row.name for row in require_items("rows", rows, kinds, wanted, at_least=0)]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(
@@ -290,10 +293,14 @@ def aux_pooled_size(size: int) -> int:
     Returns:
         Pixels a side.
 
+    Raises:
+        ValueError: for another size.
+
     Example:
         >>> aux_pooled_size(14)
         4
     """
+    size = require_whole_number("size", size, at_least=AUX_POOL)
     return (size - AUX_POOL) // AUX_STRIDE + 1
 
 
@@ -343,6 +350,9 @@ PRINTED: dict[str, Printed] = {
 """The printed columns of Table 1, quoted as printed."""
 
 
+LARGEST_FACTOR = 10**6  # of a width; what is wider, no computer holds
+
+
 def scale_rows(rows: tuple[Row, ...], factor: float) -> tuple[Row, ...]:
     """The same rows with every width multiplied, for a narrower or a wider network.
 
@@ -351,19 +361,19 @@ def scale_rows(rows: tuple[Row, ...], factor: float) -> tuple[Row, ...]:
 
     Args:
         rows: for instance ``TABLE_1``.
-        factor: what to multiply every width by, above 0.
+        factor: what to multiply every width by, above 0 and at most a million.
 
     Returns:
         As many rows, with the same names.
 
     Raises:
-        ValueError: for a factor that is not a finite number above 0, or rows of a wrong kind.
+        ValueError: for a factor that is no number of that range, or rows of a wrong kind.
 
     Example:
         >>> [row.out_channels for row in scale_rows(TABLE_1, 1 / 4) if row.name == "conv1"]
         [16]
     """
-    factor = require_number("factor", factor, above=0)
+    factor = require_number("factor", factor, above=0, at_most=LARGEST_FACTOR)
     require_rows(rows)
 
     def scaled(width: int) -> int:

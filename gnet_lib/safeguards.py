@@ -1,7 +1,8 @@
 """What watches over a training run and says what is wrong.
 
 Three troubles: a loss that is no longer finite, a GPU whose memory runs out, and a network
-that does not begin to learn. ``fit`` in the room ``training`` calls these.
+that does not begin to learn. A step that fails leaves the model as it was before it. ``fit``
+in the room ``training`` calls these.
 """
 
 import math
@@ -15,10 +16,65 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gnet_lib.device import first_line
+from gnet_lib._check import first_line
 from gnet_lib.history import Progress
 
 WATCH_FROM, WATCH_TO = 81, 100  # the steps that show whether a network begins to learn
+
+
+# --- a step that fails ---------------------------------------------------------------------
+
+
+class BeforeStep:
+    """A model's weights and buffers from before a step, to go back to when the step fails.
+
+    The pass forwards changes the running averages, the optimiser the weights, and an error
+    or a second Ctrl-C can come in the middle of either.
+
+    Args:
+        model: the model that is trained.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        # The places and not the tensors: a model may put a new one in place of a buffer.
+        self._places: list[tuple[dict[str, Any], str]] = [
+            (table, name)
+            for layer in model.modules()
+            for table in (layer._parameters, layer._buffers)
+            for name, tensor in table.items()
+            if tensor is not None and (tensor.requires_grad or table is layer._buffers)
+        ]
+        self._tensors: list[Tensor] = []
+        self._values: list[Tensor] = []
+
+    @contextmanager
+    def kept_if_it_fails(self) -> Iterator[None]:
+        """Around a step: when it ends with an error, weights and buffers are as before it."""
+        self._note()
+        try:
+            yield
+        except BaseException:  # Ctrl-C, too
+            _copy(self._values, into=self._tensors)
+            for (table, name), tensor in zip(self._places, self._tensors, strict=True):
+                table[name] = tensor
+            raise
+
+    def _note(self) -> None:
+        self._tensors = [table[name] for table, name in self._places]
+        if [each.shape for each in self._tensors] == [each.shape for each in self._values]:
+            _copy(self._tensors, into=self._values)
+        else:  # the first step, or a buffer that grows
+            self._values = [each.detach().clone() for each in self._tensors]
+
+
+def _copy(tensors: list[Tensor], into: list[Tensor]) -> None:
+    """Copy all tensors of a type at once: a GPU takes longer to begin than to copy."""
+    with torch.no_grad():
+        for kind in {each.dtype for each in into}:
+            chosen = [number for number, each in enumerate(into) if each.dtype == kind]
+            torch._foreach_copy_(  # pyright: ignore[reportPrivateImportUsage]: as torch.optim does
+                [into[number] for number in chosen], [tensors[number] for number in chosen]
+            )
 
 
 # --- a loss that is not finite -----------------------------------------------------------
@@ -27,7 +83,7 @@ WATCH_FROM, WATCH_TO = 81, 100  # the steps that show whether a network begins t
 class NonFiniteLossError(RuntimeError):
     """The loss or its gradient became infinite or not a number, so training stopped.
 
-    The weights are those of the last good step.
+    The weights and the running averages are those of the last good step.
 
     Example:
         >>> issubclass(NonFiniteLossError, RuntimeError)
@@ -35,24 +91,27 @@ class NonFiniteLossError(RuntimeError):
     """
 
 
-def require_finite(
-    loss: Tensor, model: nn.Module, progress: Progress, learning_rate: float
-) -> None:
+def require_finite(loss: Tensor, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
     """Raise unless loss and gradient are finite: before a step, while the weights are good."""
-    gradients = [each.grad for each in model.parameters() if each.grad is not None]
+    trained = [each for group in optimizer.param_groups for each in group["params"]]
+    gradients = [each.grad for each in trained if each.grad is not None]
     if not math.isfinite(loss.item()):
         what = "loss"
     elif not torch.nn.utils.get_total_norm(gradients).isfinite():
         what = "gradient"
     else:
         return
+    # One cycle notes in each group what it climbs to; another schedule has only its rate now.
+    group = optimizer.param_groups[0]
+    learning_rate = float(group.get("max_lr", group["lr"]))
     raise NonFiniteLossError(
         f"the {what} is not finite (loss {loss.item()}) in epoch {progress.epoch}, step "
-        f"{progress.step + 1}. Usual causes: a learning rate that is too high (it climbs to "
-        f"{learning_rate:.3g}; try learning_rate={learning_rate / 10:.3g}), images that are not "
+        f"{progress.step + 1}. Usual causes: a learning rate that is too high (it "
+        f"{'climbs to' if 'max_lr' in group else 'is'} {learning_rate:.3g}; try "
+        f"learning_rate={learning_rate / 10:.3g}), images that are not "
         "normalised or hold NaN (look at their mean and standard deviation; an augment function "
-        "can bring them in), a network without normalisation that starts badly. The weights are "
-        "those from before this step."
+        "can bring them in), a network without normalisation that starts badly. The weights and "
+        "running averages are those from before this step."
     )
 
 
@@ -117,7 +176,7 @@ class ChanceWatch:
             self.noted = []
             if at_chance_level(losses, correct, self.classes):
                 line = _chance_line(losses.mean().item(), correct.mean().item(), self.classes)
-                warnings.warn(line, RuntimeWarning, stacklevel=4)  # 4: the line that called fit
+                warnings.warn(line, RuntimeWarning, stacklevel=5)  # 5: the line that called fit
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint stores."""

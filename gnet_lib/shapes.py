@@ -68,7 +68,7 @@ def layer_shapes(
         ('5b', 1024, 7)
     """
     channels = require_whole_number("in_channels", in_channels)
-    size = require_whole_number("image_size", image_size)
+    size = _require_square(image_size)
     require_design(design)
     require_rows(rows)
     if not rows:
@@ -113,6 +113,15 @@ def inception_shapes(
     return cast("list[LayerShape[InceptionRow]]", modules)
 
 
+def _require_square(image_size: int) -> int:
+    if isinstance(image_size, (tuple, list)):
+        raise ValueError(
+            "image_size must be one number, because images are square here, but it is "
+            f"{image_size}; torchinfo_cost(model, (1, channels, height, width)) counts others"
+        )
+    return require_whole_number("image_size", image_size)
+
+
 def _out_channels(row: Row, in_channels: int, design: Design) -> int:
     if isinstance(row, InceptionRow):
         return design.out_channels(in_channels, row.widths)
@@ -146,10 +155,17 @@ def smallest_image_size(rows: tuple[Row, ...], upto: str | None = None, at_least
 
 
 def _smallest(rows: tuple[Row, ...], at_least: int) -> int:
-    image_size = 1
-    while _size_after(rows, image_size) < at_least:
-        image_size += 1
-    return image_size
+    """Halve an interval until one size is left: a larger image never leaves a smaller map."""
+    too_small, enough = 0, 1
+    while _size_after(rows, enough) < at_least:
+        too_small, enough = enough, 2 * enough
+    while enough - too_small > 1:
+        middle = (too_small + enough) // 2
+        if _size_after(rows, middle) < at_least:
+            too_small = middle
+        else:
+            enough = middle
+    return enough
 
 
 def _size_after(rows: tuple[Row, ...], size: int) -> int:

@@ -17,7 +17,12 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from gnet_lib._check import require_whole_number
+from gnet_lib._check import (
+    require_instance,
+    require_model,
+    require_number,
+    require_whole_number,
+)
 from gnet_lib._modes import evaluation_mode, one_thread
 from gnet_lib.cost import conv_cost, inception_cost, total
 from gnet_lib.design import REDUCED, Conv, Design, Pool, require_design
@@ -46,19 +51,29 @@ def latency_ms(model: nn.Module, batch: Tensor, repeats: int = 20) -> float:
         Milliseconds of the fastest pass.
 
     Raises:
-        ValueError: if ``repeats`` is not a whole number of at least 1.
+        ValueError: if ``repeats`` is not a whole number of at least 1, or if the model does
+            not compute with such a batch.
 
     Example:
         >>> latency_ms(nn.Linear(4, 2), torch.zeros(1, 4), repeats=3) > 0
         True
     """
     repeats = require_whole_number("repeats", repeats)
+    require_model("model", model)
+    require_instance("batch", batch, Tensor, "a torch.Tensor")
 
     def one_pass() -> None:
         model(batch).flatten()[0].item()  # .item() waits until a GPU has finished
 
     with one_thread(), evaluation_mode(model):
-        return 1000 * _fastest_seconds(one_pass, repeats)
+        try:
+            return 1000 * _fastest_seconds(one_pass, repeats)
+        except Exception as error:  # whatever a reader's model does
+            raise ValueError(
+                "model must turn batch into a tensor, but with a batch of the shape "
+                f"{tuple(batch.shape)}, {batch.dtype}, on {batch.device}, it stops: "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
 
 def _fastest_seconds(work: Callable[[], object], repeats: int) -> float:
@@ -86,6 +101,9 @@ class Machine:
         operations: floating-point operations in a second (a multiply-add is two).
         bandwidth: bytes moved to or from memory in a second.
 
+    Raises:
+        ValueError: if one of them is not a finite number above 0.
+
     Example:
         >>> Machine(operations=100e9, bandwidth=10e9).limit(intensity=50)
         100000000000.0
@@ -93,6 +111,10 @@ class Machine:
 
     operations: float
     bandwidth: float
+
+    def __post_init__(self) -> None:
+        require_number("operations", self.operations, above=0)
+        require_number("bandwidth", self.bandwidth, above=0)
 
     def limit(self, intensity: float) -> float:
         """The roof: operations in a second that are possible at an arithmetic intensity.
@@ -103,10 +125,14 @@ class Machine:
         Returns:
             Operations in a second.
 
+        Raises:
+            ValueError: if ``intensity`` is not a finite number of at least 0.
+
         Example:
             >>> Machine(operations=100e9, bandwidth=10e9).limit(intensity=2)
             20000000000.0
         """
+        intensity = require_number("intensity", intensity, at_least=0)
         return min(self.operations, intensity * self.bandwidth)
 
 

@@ -1,17 +1,18 @@
-"""Training: the joint loss, ``evaluate``, and ``fit``.
+"""Training: ``fit``.
 
-From small to large: loss, evaluation, the steps of one epoch (``train_epoch``: forward, loss,
-backward, optimiser, learning rate), ``fit`` around it, what ``fit`` says, and the checks of
-its arguments. Rooms of their own hold what a long run leans on: ``device``, ``history``,
-``checkpoint`` (Ctrl-C, the file and the exact resume) and ``safeguards`` (a loss that is not
-finite, a GPU without memory, a network that does not learn).
+From small to large: the steps of one epoch (``train_epoch``: forward, loss, backward,
+optimiser, learning rate), ``fit`` around it, what ``fit`` says, and the checks of its
+arguments. Rooms of their own hold what a long run leans on: ``evaluation`` (the loss, and how
+good the answers are), ``device``, ``history``, ``checkpoint`` (Ctrl-C, the file and the exact
+resume) and ``safeguards`` (a loss that is not finite, a GPU without memory, a network that
+does not learn).
 """
 
 import hashlib
 import itertools
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,11 +20,23 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
+from torch.optim.lr_scheduler import LRScheduler
 
-from gnet_lib._check import require_instance, require_number, require_whole_number
-from gnet_lib._modes import evaluation_mode
+from gnet_lib._check import require_bool, require_model, require_number, require_whole_number
+from gnet_lib._modes import TrainingMode, gradients_on
+from gnet_lib._recipe import (
+    Augment,
+    Augmentation,
+    Callback,
+    OptimizerChoice,
+    Recipe,
+    ScheduleChoice,
+    ask_callback,
+    build_optimizer,
+    build_schedule,
+    optimizer_settings,
+    options_restored,
+)
 from gnet_lib.checkpoint import (
     Checkpoint,
     StopOnInterrupt,
@@ -38,142 +51,39 @@ from gnet_lib.device import (
     autocast,
     choose_precision,
     device_of,
+    generators_restored,
     memory_format,
     pick_device,
-    set_seed,
+)
+from gnet_lib.evaluation import (
+    count_correct,
+    evaluate,
+    joint_loss,
+    main_logits,
+    on_device,
+    require_answers,
+    require_logits,
+    require_normalised,
+    require_weights,
 )
 from gnet_lib.history import Evaluation, History, Progress, epoch_line
-from gnet_lib.safeguards import ChanceWatch, clear_memory_error, require_finite
-
-Augment = Callable[..., Tensor]  # called as augment(images, generator=generator)
-
-
-# --- loss and evaluation -----------------------------------------------------------------
-
-
-def main_logits(outputs: Tensor | tuple[Tensor, ...]) -> Tensor:
-    """The logits that classify: the outputs themselves, or the first of several."""
-    return outputs[0] if isinstance(outputs, tuple) else outputs
-
-
-def joint_loss(
-    outputs: Tensor | tuple[Tensor, ...],
-    labels: Tensor,
-    aux_weight: float = 0.3,
-    label_smoothing: float = 0.0,
-) -> Tensor:
-    """Cross-entropy of the logits, plus ``aux_weight`` times that of each auxiliary one.
-
-    Args:
-        outputs: logits (N, num_classes), or a tuple of such logits whose first entry is
-            the network's own and whose others come from auxiliary classifiers.
-        labels: class numbers (N,).
-        aux_weight: weight of each auxiliary classifier's loss, at least 0.
-        label_smoothing: fraction of the target spread evenly over all classes, 0 to 1.
-
-    Returns:
-        The loss, averaged over the batch; a tensor of one number.
-
-    Raises:
-        ValueError: for an ``aux_weight`` or ``label_smoothing`` out of range.
-
-    Example:
-        >>> undecided = torch.zeros(4, 10)
-        >>> labels = torch.arange(4)
-        >>> round(joint_loss(undecided, labels).item(), 4)  # the logarithm of 10
-        2.3026
-        >>> round(joint_loss((undecided, undecided, undecided), labels).item(), 4)
-        3.6841
-
-    Source: section 5: the losses of the auxiliary classifiers are weighted by 0.3.
-    """
-    require_number("aux_weight", aux_weight, at_least=0)
-    require_number("label_smoothing", label_smoothing, at_least=0, at_most=1)
-    logits, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
-    loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing)
-    for aux_logits in auxiliary:
-        aux_loss = F.cross_entropy(aux_logits, labels, label_smoothing=label_smoothing)
-        loss = loss + aux_weight * aux_loss
-    return loss
-
-
-def evaluate(
-    model: nn.Module,
-    image_set: ImageDataset,
-    *,
-    batch_size: int = 500,
-    device: str | torch.device | None = None,
-) -> Evaluation:
-    """Measure a model on a set of images, in evaluation mode and without gradients.
-
-    Every image counts the same, also those of a shorter last batch. Afterwards each
-    layer is back in the mode (training or evaluation) that it came in.
-
-    Args:
-        model: a classifier whose output is logits (N, num_classes).
-        image_set: normalised images and their labels.
-        batch_size: images at a time; changes the memory needed, not the result.
-        device: where to compute; the model moves there. None: where the model is.
-
-    Returns:
-        Loss, accuracy and number of images.
-
-    Raises:
-        ValueError: for images that are not normalised, a set without images, labels that
-            the model has no logit for, or a ``batch_size`` below 1.
-        RuntimeError: when a GPU's memory does not suffice for a batch (an ``OutOfMemoryError``).
-
-    Example:
-        >>> images = ImageDataset(torch.zeros(3, 1, 28, 28), torch.tensor([0, 0, 1]))
-        >>> model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
-        >>> _ = nn.init.zeros_(model[1].weight), nn.init.zeros_(model[1].bias)
-        >>> result = evaluate(model, images)  # equal logits: class 0 is the first
-        >>> print(f"{result.loss:.4f} {result.accuracy:.3f} {result.count}")
-        2.3026 0.667 3
-    """
-    batch_size = require_whole_number("batch_size", batch_size)
-    _require_normalised("image_set", image_set)
-    if device is not None:
-        model.to(pick_device(device))
-    device = device_of(model)
-    _require_logits("image_set", model, image_set)
-    with clear_memory_error(device, batch_size):
-        return _evaluate_in_batches(model, image_set, batch_size, device)
-
-
-def _evaluate_in_batches(
-    model: nn.Module, image_set: ImageDataset, batch_size: int, device: torch.device
-) -> Evaluation:
-    loss_sum, correct = 0.0, 0
-    with evaluation_mode(model), torch.no_grad():
-        for images, labels in batches(image_set, batch_size):
-            images, labels = _on_device(images, device), labels.to(device)
-            logits = main_logits(model(images))  # (N, num_classes)
-            loss_sum += F.cross_entropy(logits, labels, reduction="sum").item()
-            correct += _count_correct(logits, labels)
-    return Evaluation(loss_sum / len(image_set), correct / len(image_set), len(image_set))
-
-
-def _count_correct(logits: Tensor, labels: Tensor) -> int:
-    return int((logits.argmax(dim=1) == labels).sum().item())
-
-
-def _on_device(images: Tensor, device: torch.device) -> Tensor:
-    return images.to(device, memory_format=memory_format(device))
-
+from gnet_lib.safeguards import BeforeStep, ChanceWatch, clear_memory_error, require_finite
 
 # --- one epoch ---------------------------------------------------------------------------
 
 
 @dataclass
 class Settings:
-    """The numbers that decide how a run goes; a run resumes only with the same ones."""
+    """The numbers that decide how a run goes; a run resumes only with the same ones.
+
+    What is None is left to an optimiser of the caller's.
+    """
 
     epochs: int
     batch_size: int
-    learning_rate: float
-    momentum: float
-    weight_decay: float
+    learning_rate: float | None
+    momentum: float | None
+    weight_decay: float | None
     label_smoothing: float
     aux_weight: float
     seed: int
@@ -182,9 +92,12 @@ class Settings:
         self.epochs = require_whole_number("epochs", self.epochs)
         # Batch normalisation compares the images of a batch, so one alone will not do.
         self.batch_size = require_whole_number("batch_size", self.batch_size, at_least=2)
-        self.learning_rate = require_number("learning_rate", self.learning_rate, above=0)
-        self.momentum = require_number("momentum", self.momentum, at_least=0, below=1)
-        self.weight_decay = require_number("weight_decay", self.weight_decay, at_least=0)
+        if self.learning_rate is not None:
+            self.learning_rate = require_number("learning_rate", self.learning_rate, above=0)
+        if self.momentum is not None:
+            self.momentum = require_number("momentum", self.momentum, at_least=0, below=1)
+        if self.weight_decay is not None:
+            self.weight_decay = require_number("weight_decay", self.weight_decay, at_least=0)
         self.label_smoothing = require_number(
             "label_smoothing", self.label_smoothing, at_least=0, at_most=1
         )
@@ -205,7 +118,8 @@ def train_epoch(
     """Train on one batch after the other.
 
     Args:
-        model: returns logits (N, num_classes), or a tuple whose first entry they are.
+        model: in training mode; returns logits (N, num_classes), or a tuple of such logits
+            whose first entry is the network's own.
         steps: the batches: images (N, C, H, W) and labels (N,), on the model's device.
         optimizer: changes the weights.
         scheduler: changes the learning rate after every step.
@@ -217,30 +131,31 @@ def train_epoch(
     Raises:
         NonFiniteLossError: when the loss or its gradient is no longer a finite number.
     """
-    model.train()
-    started = time.perf_counter()
+    started, before = time.perf_counter(), BeforeStep(model)
     for images, labels in steps:
-        optimizer.zero_grad()
-        with autocast(images.device, precision):
-            outputs = model(images)  # logits (N, num_classes), or a tuple with those of the heads
-        outputs = _as_float32(outputs)
-        loss = joint_loss(outputs, labels, settings.aux_weight, settings.label_smoothing)
-        loss.backward()  # leaves its gradient in every parameter
-        require_finite(loss, model, progress, settings.learning_rate)
+        with before.kept_if_it_fails():
+            optimizer.zero_grad()
+            with autocast(images.device, precision):
+                outputs = model(images)  # logits (N, num_classes), or a tuple with the heads'
+            outputs = _as_float32(outputs, len(labels))
+            loss = joint_loss(outputs, labels, settings.aux_weight, settings.label_smoothing)
+            loss.backward()  # leaves its gradient in every parameter
+            require_finite(loss, optimizer, progress)
 
-        learning_rate = optimizer.param_groups[0]["lr"]
-        optimizer.step()  # changes the weights
-        scheduler.step()  # changes the learning rate
+            learning_rate = float(optimizer.param_groups[0]["lr"])
+            optimizer.step()  # changes the weights
+            scheduler.step()  # changes the learning rate
 
         logits = main_logits(outputs).detach()
         watch.look(logits, labels)
-        correct = _count_correct(logits, labels)
+        correct = count_correct(logits, labels)
         progress.count_step(len(labels), loss.item(), correct, learning_rate)
     progress.totals.seconds += time.perf_counter() - started
 
 
-def _as_float32(outputs: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
+def _as_float32(outputs: Any, count: int) -> Tensor | tuple[Tensor, ...]:
     # bfloat16 has three digits: enough for a layer, too few for the logarithm of a loss.
+    require_answers(outputs, count)
     if isinstance(outputs, tuple):
         return tuple(each.float() for each in outputs)
     return outputs.float()
@@ -250,7 +165,7 @@ def steps_to_come(
     train: ImageDataset,
     settings: Settings,
     progress: Progress,
-    augment: Augment | None,
+    augment: Augmentation | None,
     generator: torch.Generator,
     stop: StopOnInterrupt,
     show_bar: bool,
@@ -263,8 +178,8 @@ def steps_to_come(
             if stop.requested:
                 return
             if augment is not None:
-                images = augment(images, generator=generator)
-            yield _on_device(images, images.device), labels
+                images = augment(images, generator)
+            yield on_device(images, images.device), labels
             # Here the step with this batch has been done.
             bar.set_postfix_str(f"loss {progress.totals.mean_loss():.3f}", refresh=False)
             bar.update(len(labels))
@@ -314,19 +229,22 @@ def fit(
     *,
     epochs: int,
     batch_size: int = 128,
-    learning_rate: float = 0.1,
-    momentum: float = 0.9,
-    weight_decay: float = 5e-4,
+    learning_rate: float | None = None,
+    momentum: float | None = None,
+    weight_decay: float | None = None,
     label_smoothing: float = 0.0,
     aux_weight: float = 0.3,
     augment: Augment | None = None,
+    optimizer: OptimizerChoice = None,
+    schedule: ScheduleChoice = None,
+    callback: Callback | None = None,
     device: str | torch.device | None = None,
     seed: int = 0,
     checkpoint: str | Path | None = None,
     progress: bool = True,
     mixed_precision: bool | None = None,
 ) -> History:
-    """Train a classifier with SGD, Nesterov momentum and a one-cycle learning rate.
+    """Train a classifier: by default with SGD, Nesterov momentum and a one-cycle learning rate.
 
     The learning rate climbs for the first 30 % of all steps from a twenty-fifth to
     ``learning_rate``, then falls to almost 0. Each epoch shuffles anew and leaves out the
@@ -334,6 +252,17 @@ def fit(
     The model is trained in place and comes back in evaluation mode, on the device, with
     its convolutions' weights in ``channels_last`` memory format (about twice as fast on a
     CPU; a model of your own needs ``flatten`` in place of ``view``).
+
+    What is frozen stays: a module all of whose parameters have ``requires_grad=False`` is
+    kept in evaluation mode with everything inside of it, so that neither its running
+    averages nor its dropout change. So is a layer that comes in evaluation mode inside of a
+    model in training mode. A model that comes in evaluation mode as a whole (as ``fit`` and
+    ``evaluate`` leave it) is trained as usual.
+
+    Nothing else is left behind: Python's, NumPy's and PyTorch's global random generators
+    stand afterwards where they stood before, and no gradient is kept. A step that fails, be
+    it by an error, a full memory or a second Ctrl-C, leaves weights and running averages as
+    they were before it.
 
     Ctrl-C ends the current step and returns what was learnt (``history.interrupted``); a
     second Ctrl-C stops at once. With ``checkpoint`` the run is stored at every epoch's end
@@ -344,22 +273,43 @@ def fit(
     ``RuntimeWarning`` with the usual reasons.
 
     Args:
-        model: returns logits (N, num_classes), or a tuple whose first entry they are. To
-            make its first weights repeatable, call ``set_seed`` before building it.
+        model: returns logits (N, num_classes), or a tuple of such logits whose first entry
+            is the network's own. To make its first weights repeatable, call ``set_seed``
+            before building it.
         train: normalised images and labels to learn from.
         validation: a set to evaluate at every epoch's end; None for none.
         epochs: how often to go through the training images.
         batch_size: images a step, at least 2; a smaller one needs less memory.
-        learning_rate: the highest learning rate of the cycle.
-        momentum: 0 to below 1; with 0 it is plain SGD.
+        learning_rate: the highest learning rate of the cycle. None is 0.1, or what
+            ``optimizer`` says.
+        momentum: 0 to below 1; with 0 it is plain SGD. None is 0.9, or what ``optimizer``
+            says.
         weight_decay: pull of the weights towards 0; biases and normalisation are left out.
+            None is 0.0005, or what ``optimizer`` says.
         label_smoothing: fraction of the target spread evenly over all classes.
         aux_weight: weight of each auxiliary classifier's loss.
-        augment: called as ``augment(images, generator=generator)`` on every batch, on the
-            device; give it random numbers from the generator only.
+        augment: called on every batch, on the device, as ``augment(images,
+            generator=generator)``, to draw from this generator only; or, where it takes no
+            generator, as ``augment(images)``, to draw from the global generators, which
+            belong to the run and are stored with it. A transform of torchvision's draws once
+            for the whole batch: all of its images are mirrored, or none.
+        optimizer: None is SGD. Else what builds an optimiser from parameter groups, for
+            instance ``torch.optim.AdamW`` or ``functools.partial(torch.optim.AdamW, lr=1e-3,
+            betas=(0.9, 0.95))``: it is called with a list of dicts of ``params``, and of
+            ``lr`` and ``weight_decay`` where these are given here (``weight_decay`` 0 for
+            biases and normalisation in any case). Or an optimiser that holds this model's
+            parameters: it is used as it is, and has its own learning rate again afterwards.
+        schedule: None is one cycle, with each group's own learning rate as its height. Else
+            called as ``schedule(optimizer, total_steps)``; the scheduler that it returns
+            takes a step after each step of the training.
+        callback: called at every epoch's end as ``callback(model, history)``, with the model
+            in evaluation mode; True ends the training there. It may draw random numbers,
+            which does not change the run. It is called when the epoch has been stored, and
+            not again for epochs that come from the file: the same call on a run that it has
+            ended goes on with the next epoch.
         device: as for ``pick_device``.
         seed: decides the shuffles, the dropout and the augmentation. All global random
-            generators are seeded with it.
+            generators are seeded with it for the length of the run.
         checkpoint: file to store the run in, and to resume it from.
         progress: show the bar and a line for each epoch.
         mixed_precision: None computes convolutions and matrix products of the training
@@ -372,7 +322,8 @@ def fit(
         The history of all complete epochs.
 
     Raises:
-        ValueError: for a bad argument, or a checkpoint that is damaged or of another run.
+        ValueError: for a bad argument, a model that does not fit these images, or a
+            checkpoint that is damaged or of another run.
         NonFiniteLossError: when the loss or its gradient is no longer a finite number.
         RuntimeError: when a GPU's memory does not suffice for a step (an ``OutOfMemoryError``).
 
@@ -382,31 +333,70 @@ def fit(
         >>> history = fit(model, images, epochs=2, batch_size=4, device="cpu", progress=False)
         >>> [row["epoch"] for row in history.rows]
         [1, 2]
+        >>> history = fit(
+        ...     model, images, epochs=2, batch_size=4, device="cpu", progress=False,
+        ...     optimizer=torch.optim.AdamW, learning_rate=1e-3,
+        ...     callback=lambda model, history: history.rows[-1]["train_loss"] < 100,
+        ... )
+        >>> len(history.rows)  # the callback has ended it
+        1
     """
+    require_model("model", model)
+    left = optimizer_settings(
+        optimizer, learning_rate=learning_rate, momentum=momentum, weight_decay=weight_decay
+    )
     settings = Settings(
-        epochs, batch_size, learning_rate, momentum, weight_decay, label_smoothing,
-        aux_weight, seed,
+        epochs, batch_size, **left, label_smoothing=label_smoothing, aux_weight=aux_weight,
+        seed=seed,
     )  # fmt: skip
+    recipe = Recipe(optimizer, schedule, augment, callback)
+    require_bool("progress", progress)
     _require_sets(train, validation, settings.batch_size)
     device = pick_device(device)
     precision = choose_precision(mixed_precision, device)
-    train, validation = _move(model, train, validation, device)
+    with generators_restored(device) as generators, gradients_on():
+        generators.seed(settings.seed)
+        train, validation = _move(model, train, validation, device)
+        ready = build_optimizer(
+            optimizer, model, settings.learning_rate, settings.momentum, settings.weight_decay
+        )
+        with options_restored(ready):
+            return _train(
+                model, train, validation, settings, recipe, ready, device, precision,
+                checkpoint, progress,
+            )  # fmt: skip
 
-    set_seed(settings.seed)
+
+def _train(
+    model: nn.Module,
+    train: ImageDataset,
+    validation: ImageDataset | None,
+    settings: Settings,
+    recipe: Recipe,
+    optimizer: torch.optim.Optimizer,
+    device: torch.device,
+    precision: torch.dtype,
+    checkpoint: str | Path | None,
+    progress: bool,
+) -> History:
+    """All epochs, from where the file left off or from the first; ``fit`` has checked it all."""
     reached = Progress(settings.epochs, steps_per_epoch=len(train) // settings.batch_size)
-    optimizer = sgd(model, settings)
-    scheduler = one_cycle(optimizer, settings, reached.steps_per_epoch)
+    total_steps = settings.epochs * reached.steps_per_epoch
+    scheduler = build_schedule(recipe.schedule, optimizer, total_steps)
+    augment = None if recipe.augment is None else Augmentation(recipe.augment)
     generator = torch.Generator(device).manual_seed(derived_seed("augment", settings.seed))
     watch = ChanceWatch(classes=len(train.labels.unique()))
+    modes = TrainingMode(model)
 
     file = None
     if checkpoint is not None:
         parts = {
+            "modes": modes,
             "model": model, "optimizer": optimizer, "scheduler": scheduler, "progress": reached,
             "watch": watch, "random": RandomGenerators(device, generator),
         }  # fmt: skip
         head = {
-            "settings": _identity(settings, model, augment, train, validation),
+            "settings": _identity(settings, model, recipe, train, validation),
             "device": device.type,
             "precision": str(precision).removeprefix("torch."),
         }
@@ -415,7 +405,9 @@ def fit(
             print(_resumed_line(reached, file.path, stored, head))
     try:
         with StopOnInterrupt() as stop:
-            while not (reached.finished or stop.requested):
+            ended = False
+            while not (reached.finished or stop.requested or ended):
+                modes.enter()
                 steps = steps_to_come(train, settings, reached, augment, generator, stop, progress)
                 with closing(steps), clear_memory_error(device, settings.batch_size):
                     train_epoch(
@@ -428,8 +420,11 @@ def fit(
                     file.save()
                 if epoch_complete and progress:
                     print(epoch_line(reached.rows[-1], settings.epochs))
+                if epoch_complete:
+                    ended = ask_callback(recipe.callback, model, reached.rows, device)
     finally:
         model.eval()
+        optimizer.zero_grad()  # the last step's gradients are of no use to anybody
     if stop.requested:
         print(_interrupted_line(reached, checkpoint))
     return History(reached.rows, interrupted=stop.requested)
@@ -439,53 +434,14 @@ def _move(
     model: nn.Module, train: ImageDataset, validation: ImageDataset | None, device: torch.device
 ) -> tuple[ImageDataset, ImageDataset | None]:
     """Bring model and sets to the device; the model has to have a logit for every label."""
+    require_weights(model)
     model.to(device)
     model.to(memory_format=memory_format(device))
-    _require_logits("train", model, train)
+    require_logits("train", model, train)
     if validation is None:
         return train.to(device), None
-    _require_logits("validation", model, validation)
+    require_logits("validation", model, validation)
     return train.to(device), validation.to(device)
-
-
-def sgd(model: nn.Module, settings: Settings) -> torch.optim.SGD:
-    """Stochastic gradient descent with Nesterov's momentum, and decay of the weights alone."""
-    return torch.optim.SGD(
-        parameter_groups(model, settings.weight_decay),
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        nesterov=settings.momentum > 0,
-    )
-
-
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """The trainable parameters in two groups: with weight decay and without.
-
-    Decay keeps a layer from relying on large weights. A bias or a normalisation's scale
-    and shift has one number a channel: too few to overfit with, and pulling a scale
-    towards 0 would switch its channel off. These are the parameters of one dimension.
-    """
-    trainable = [each for each in model.parameters() if each.requires_grad]
-    if not trainable:
-        raise ValueError(
-            "model must have parameters to train, but none of its parameters has requires_grad=True"
-        )
-    decayed = [each for each in trainable if each.dim() > 1]
-    spared = [each for each in trainable if each.dim() <= 1]
-    groups = (decayed, weight_decay), (spared, 0.0)
-    return [{"params": group, "weight_decay": decay} for group, decay in groups if group]
-
-
-def one_cycle(
-    optimizer: torch.optim.Optimizer, settings: Settings, steps_per_epoch: int
-) -> OneCycleLR:
-    """A learning rate that climbs for 30 % of all steps, then falls to almost 0."""
-    return OneCycleLR(
-        optimizer,
-        max_lr=settings.learning_rate,
-        total_steps=settings.epochs * steps_per_epoch,
-        cycle_momentum=False,  # else it would overrule the argument momentum
-    )
 
 
 def _validate(
@@ -505,7 +461,7 @@ def evaluation_batch(device: torch.device, batch_size: int) -> int:
 def _identity(
     settings: Settings,
     model: nn.Module,
-    augment: Augment | None,
+    recipe: Recipe,
     train: ImageDataset,
     validation: ImageDataset | None,
 ) -> dict[str, Any]:
@@ -513,7 +469,9 @@ def _identity(
     return {
         **asdict(settings),
         "model": describe_model(model),
-        "augment": describe_augment(augment),
+        "augment": describe_augment(recipe.augment),
+        "optimizer": describe_augment(recipe.optimizer),  # pyright: ignore[reportArgumentType]: soon describe()
+        "schedule": describe_augment(recipe.schedule),  # pyright: ignore[reportArgumentType]: as above
         "train": describe_set(train),
         "validation": describe_set(validation),
     }
@@ -557,39 +515,11 @@ def _resumed_line(
 
 
 def _require_sets(train: ImageDataset, validation: ImageDataset | None, batch_size: int) -> None:
-    _require_normalised("train", train)
+    require_normalised("train", train)
     if len(train) < batch_size:
         raise ValueError(
             f"train must hold at least one batch of {batch_size} images, but it holds "
             f"{len(train)}; use a batch_size of at most {len(train)}"
         )
     if validation is not None:
-        _require_normalised("validation", validation)
-
-
-def _require_normalised(name: str, image_set: ImageDataset) -> None:
-    wanted = "an ImageDataset, as ImageDataset(images, labels) builds it"
-    require_instance(name, image_set, ImageDataset, wanted)
-    if not image_set.images.is_floating_point():
-        raise ValueError(
-            f"{name} must hold normalised float images, but they are {image_set.images.dtype}; "
-            f"call {name}.normalised(mean, std) first, with the training set's mean and std"
-        )
-
-
-def _require_logits(name: str, model: nn.Module, image_set: ImageDataset) -> None:
-    """Ask the model about one image: it needs a logit for every label that there is."""
-    with evaluation_mode(model), torch.no_grad():
-        logits = main_logits(model(image_set.images[:1].to(device_of(model))))
-    if logits.dim() != 2 or len(logits) != 1:
-        raise ValueError(
-            "model must return logits of the shape (N, num_classes), but for 1 image it "
-            f"returned {tuple(logits.shape)}"
-        )
-    classes, highest = logits.shape[1], image_set.labels.max().item()
-    if highest >= classes:
-        raise ValueError(
-            f"{name} must hold labels from 0 to {classes - 1}, because the model returns "
-            f"{classes} logits, but it holds the label {highest}; build the model with "
-            f"num_classes={highest + 1} or more"
-        )
+        require_normalised("validation", validation)

@@ -40,6 +40,7 @@ LONGEST = (
     "08_training.ipynb",
     "test_pages.py",
     "07_data_and_device.ipynb",
+    "test_without_data.py",
     "06_auxiliary_classifiers.ipynb",
     "test_results.py",
     "test_tools.py",

@@ -24,8 +24,8 @@ from torch import nn
 
 from gnet_lib.checkpoint import load_checkpoint, save_checkpoint
 from gnet_lib.device import set_seed
+from gnet_lib.evaluation import evaluate
 from gnet_lib.history import History
-from gnet_lib.training import evaluate
 
 # --- Ctrl-C and exact resume -------------------------------------------------------------
 

@@ -5,6 +5,7 @@
 
 import copy
 import re
+import subprocess
 import sys
 
 import colab
@@ -77,12 +78,35 @@ def test_without_an_address_the_cell_says_what_to_do(monkeypatch, without_librar
     assert error.value.__suppress_context__, "a second traceback hides the message"
 
 
-def test_without_network_the_cell_fails_and_works_later(monkeypatch, without_library):
+def test_without_network_the_cell_says_what_to_switch_on_and_works_later(
+    monkeypatch, without_library
+):
     notebook = Notebook(monkeypatch, network=False)  # pip prints its own error and raises nothing
-    with pytest.raises(ModuleNotFoundError, match="gnet_lib"):
+    with pytest.raises(RuntimeError, match="could not be installed") as error:
         notebook.run("ada/googlenet-book")
+    assert "Kaggle: switch on Settings > Internet" in str(error.value)
+    assert error.value.__suppress_context__, "a second traceback hides the message"
     notebook.network = True
     assert "gnet_lib" in notebook.run("ada/googlenet-book")
+
+
+def test_the_library_next_to_the_chapter_is_found(tmp_path):
+    """As in a copy of the whole book that nobody installed."""
+    for folder in ("gnet_lib", "book", "elsewhere"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "gnet_lib" / "__init__.py").touch()
+    source = TransformerManager().transform_cell(set_up_cell())
+
+    def run_in(folder):
+        # -P and -S: neither the folder itself nor what is installed counts
+        command = [sys.executable, "-P", "-S", "-c", f"{source}\nprint(gnet_lib.__file__)"]
+        return subprocess.run(
+            command, cwd=tmp_path / folder, capture_output=True, text=True, env={}
+        )
+
+    assert str(tmp_path / "gnet_lib") in run_in("book").stdout
+    (tmp_path / "gnet_lib").rename(tmp_path / "another")
+    assert "The book's library is missing here" in run_in("elsewhere").stderr
 
 
 def test_the_address_is_set_in_one_line_that_the_tool_finds():

@@ -91,6 +91,13 @@ def test_the_probe_runs_a_convolution_and_looks_at_its_result(monkeypatch):
             device.try_device(CPU)
 
 
+@pytest.mark.parametrize("without", [torch.no_grad, torch.inference_mode])
+def test_a_device_works_also_where_the_caller_wants_no_gradients(without):
+    with warnings.catch_warnings(), without():
+        warnings.simplefilter("error")
+        assert pick_device("cpu") == CPU
+
+
 # --- precision ---------------------------------------------------------------------------
 
 

@@ -21,10 +21,10 @@ from gnet_lib.diagnostics import (
     gradient_norms,
     initialise,
 )
+from gnet_lib.evaluation import joint_loss
 from gnet_lib.googlenet import DEEP_ROWS, GoogLeNet, MiniGoogLeNet
 from gnet_lib.inception import LinearInception
 from gnet_lib.paper import Convolution
-from gnet_lib.training import joint_loss
 
 EVERY_START = pytest.mark.parametrize("how", INITIALISATIONS)
 EVERY_NORM = pytest.mark.parametrize("norm", ["none", "batch"])

@@ -19,7 +19,7 @@ from torch import nn
 
 import gnet_lib
 from gnet_lib import __main__ as check
-from gnet_lib import data, googlenet
+from gnet_lib import fashion_mnist, googlenet
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +28,8 @@ def quick_and_offline(monkeypatch, tmp_path):
     monkeypatch.delenv("GNET_DATA", raising=False)
     for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(variable, str(tmp_path))
-    monkeypatch.setattr(data, "DEBIAN_FOLDER", tmp_path / "debian")
-    monkeypatch.setattr(data, "MIRRORS", ("http://127.0.0.1:9/",))
+    monkeypatch.setattr(fashion_mnist, "DEBIAN_FOLDER", tmp_path / "debian")
+    monkeypatch.setattr(fashion_mnist, "MIRRORS", ("http://127.0.0.1:9/",))
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(check, "TRAINING_STEPS", 3)
     monkeypatch.setattr(check, "TRAINING_IMAGES", 20)
@@ -93,7 +93,7 @@ def test_real_run(capsys, monkeypatch):
     assert found
     assert 1.5 < float(found[1]) < 3.5  # about log(10) = 2.3 before training
     assert float(found[2]) < float(found[1])
-    assert lines[-1].startswith("Everything works")
+    assert lines[-1] == "Everything works: the book's chapters will run on this computer."
 
 
 def test_sample_is_a_note_and_no_problem(capsys, tiny_network):
@@ -101,9 +101,11 @@ def test_sample_is_a_note_and_no_problem(capsys, tiny_network):
     assert status == 0
     notes = lines_with(lines, "[note]")
     assert "Only the SAMPLE" in notes[0] and "the download failed" in notes[0]
-    assert "sudo apt-get install dataset-fashion-mnist" in notes[1]
-    assert len(notes) == 2
-    assert lines[-1].startswith("Everything works")
+    # That these are the chapters which do so, test_without_data.py says.
+    assert "chapters 6 and 8 run on the sample" in notes[1] and "chapter 7 stops" in notes[1]
+    assert "sudo apt-get install dataset-fashion-mnist" in notes[2]
+    assert len(notes) == 3
+    assert lines[-1] == "Everything works, but for what the notes above say."
 
 
 # --- options -----------------------------------------------------------------------------
@@ -163,6 +165,16 @@ def test_missing_package(capsys, monkeypatch, name):
     # what needs the packages is not tried, and the check says so
     assert "[note]     device, data and training are checked when this is solved" in lines
     assert not any("training: " in line for line in lines)
+
+
+@pytest.mark.parametrize("name, lost", [("IPython", "figure"), ("altair", "chapter 4")])
+def test_a_package_that_one_room_needs_is_a_note(capsys, monkeypatch, tiny_network, name, lost):
+    monkeypatch.setitem(sys.modules, name, None)
+    status, lines = run(capsys)
+    assert status == 0
+    (note,) = [line for line in lines_with(lines, "[note]") if "cannot be imported" in line]
+    assert note.startswith(f"[note]     {name} ") and note.endswith(f"pip install {name}")
+    assert lost in note
 
 
 def test_no_torch_at_all_is_no_traceback():
@@ -295,7 +307,7 @@ def test_named_folder_without_data(capsys, monkeypatch, tmp_path, tiny_network):
 
 def test_damaged_data(capsys, monkeypatch, tmp_path, tiny_network):
     monkeypatch.setenv("GNET_DATA", str(tmp_path))
-    for name in data.FULL_MD5:
+    for name in fashion_mnist.FULL_MD5:
         (tmp_path / f"{name}.gz").write_bytes(b"damaged")
     assert_only_problem(capsys, "Fashion-MNIST cannot be loaded", "is damaged: .* Put a fresh copy")
 

@@ -1,6 +1,9 @@
 """What training reports: rows, their table, the best one, and a line."""
 
+from typing import Any
+
 import pytest
+from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
 
 from gnet_lib.history import Evaluation, History, Progress, epoch_line
@@ -78,6 +81,28 @@ def test_the_line_of_an_epoch_holds_its_numbers():
 
 def test_a_history_draws_its_curves():
     assert isinstance(history_of(0.5, 0.9).plot(label="mine"), Figure)
+    with pytest.raises(ValueError, match="complete epoch"):
+        History().plot()
+
+
+def test_a_notebook_shows_the_curves_and_everything_else_the_line():
+    history = history_of(0.5, 0.9)
+    shown, about = DisplayFormatter().format(history)
+    assert shown["image/svg+xml"].startswith("<?xml") and "accuracy 90.0%" in about["alt"]
+    assert shown["text/plain"] == repr(history)
+    assert DisplayFormatter().format(History())[0] == {"text/plain": "History(no complete epoch)"}
+
+
+@pytest.mark.parametrize(
+    ("rows", "interrupted", "said"),
+    [
+        (None, False, "rows .* None"), ([1], False, "rows .* 1"),
+        ([{"epoch": 1}], False, "rows .* train_loss"), ([], 1, "interrupted .* 1"),
+    ],
+)  # fmt: skip
+def test_a_history_of_something_else_is_refused(rows: Any, interrupted: Any, said):
+    with pytest.raises(ValueError, match=said):
+        History(rows, interrupted)
 
 
 def test_an_evaluation_cannot_be_changed():

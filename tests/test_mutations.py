@@ -62,7 +62,7 @@ EVALUATING = "with evaluation_mode(model), torch.no_grad():\n        for images"
 DESIGN = "test_design.py"
 INCEPTION = "test_inception.py"
 GOOGLENET = "test_googlenet.py"
-TRAINING = "test_training.py"
+EVALUATION = "test_evaluation.py"
 PAPER = "test_paper.py"
 
 MUTATIONS = [
@@ -132,14 +132,14 @@ MUTATIONS = [
         (GOOGLENET, "dropout_acts_in_training_only"),
     ),
     Mutation(
-        "evaluate leaves the network in training mode", 11, "training.py",
+        "evaluate leaves the network in training mode", 11, "evaluation.py",
         EVALUATING, EVALUATING.replace("evaluation_mode(model), ", ""),
-        (TRAINING, "evaluate_uses_evaluation_mode"),
+        (EVALUATION, "evaluate_uses_evaluation_mode"),
     ),
     Mutation(
-        "softmax in front of the cross-entropy", 12, "training.py",
+        "softmax in front of the cross-entropy", 12, "evaluation.py",
         "F.cross_entropy(logits, labels, label", "F.cross_entropy(logits.softmax(1), labels, label",
-        (TRAINING, "joint_loss_equals"),
+        (EVALUATION, "joint_loss_equals"),
     ),
     Mutation(
         "softmax in the auxiliary heads", 12, "googlenet.py",

@@ -1,5 +1,6 @@
 """What is installed and what stands around it: wheel, dependencies, README, licences, citation."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -17,6 +18,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 import gnet_lib
+from gnet_lib import explorer, plots
+from gnet_lib.__main__ import WITHOUT_PACKAGE
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 RANGES = {
@@ -162,21 +165,42 @@ def test_jupyter_book_is_of_the_first_line():
     assert Version("1.0.4") <= Version(pin.version) < Version("2")
 
 
+def imported_packages(tree):
+    """The packages that a file imports when it runs, at its top or inside of a function."""
+    found, todo = set(), [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(node, ast.Import):
+            found |= {name.name.partition(".")[0] for name in node.names}
+        if isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").partition(".")[0])
+        todo.extend(ast.iter_child_nodes(node))
+    return found - set(sys.stdlib_module_names) - {"gnet_lib"}
+
+
 def test_every_import_is_declared():
-    """What the library imports is standard, its own, or a dependency (an extra's, too)."""
-    sources = "\n".join(
-        path.read_text(encoding="utf-8") for path in (ROOT / "gnet_lib").rglob("*.py")
-    )
-    imported = set(re.findall(r"^\s*(?:from|import) ([a-z_A-Z]\w*)", sources, re.MULTILINE))
-    # IPython is there whenever a figure is shown in a notebook, and is imported only then.
-    assert (
-        imported
-        - set(sys.stdlib_module_names)
-        - {"gnet_lib", "IPython"}
-        - set(RANGES)
-        - set(EXTRAS)
-        == set()
-    )
+    """It is a dependency, or one of the few packages whose absence `python -m gnet_lib` notes."""
+    files = (ROOT / "gnet_lib").rglob("*.py")
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
+    assert set().union(*map(imported_packages, trees)) == set(RANGES) | set(WITHOUT_PACKAGE)
+    assert set(EXTRAS) <= set(WITHOUT_PACKAGE)
+
+
+@pytest.mark.parametrize(
+    "name, use",
+    [
+        ("IPython", lambda: plots.show(plots.break_even_dots())),
+        ("IPython", lambda: explorer.module_explorer()),
+        ("altair", lambda: explorer.module_explorer()),
+        ("altair", lambda: explorer.explorer_chart()),
+    ],
+)
+def test_a_missing_package_is_said_with_what_to_do(monkeypatch, name, use):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ModuleNotFoundError, match=f"{name}, .* pip install {name}$"):
+        use()
 
 
 # --- what a visitor of the repository reads -------------------------------------------

@@ -27,17 +27,20 @@ from test_paper import MODULES, WORKING_NAMES
 from gnet_lib import cost, plots
 from gnet_lib.design import NAIVE, REDUCED, Conv
 from gnet_lib.googlenet import MINI_ROWS
+from gnet_lib.history import History
 from gnet_lib.paper import TABLE_1, WIDTHS
 from gnet_lib.plots.style import SPARE, short
 from gnet_lib.timing import Machine
-from gnet_lib.training import History
 
 
 def a_history(accuracies: list[float], seconds: float) -> History:
     row = dict.fromkeys(History.COLUMNS, 0.5) | {"seconds": seconds}
     return History(
         [
-            row | {"epoch": epoch, "validation_accuracy": accuracy}
+            row
+            | {"epoch": epoch, "train_loss": 2 / epoch if epoch < 3 else 0.5}
+            | {"validation_loss": (2 / epoch if epoch < 3 else 0.5) + 0.5}
+            | {"train_accuracy": accuracy - 0.1, "validation_accuracy": accuracy}
             for epoch, accuracy in enumerate(accuracies, start=1)
         ]
     )
@@ -279,7 +282,7 @@ REFUSALS = [
     (lambda: untyped.accuracy_curves({"best": []}, {}), "runs .* best"),
     (lambda: untyped.accuracy_curves({"best": [[]]}, {}), "runs .* best"),
     (lambda: untyped.change_dots(CHANGED, [0.88]), "by_chance .* 1"),
-    (lambda: untyped.row_lines({}, "norm"), "panels .* none"),
+    (lambda: untyped.row_lines({}, "norm"), "panels .* {}"),
     *(
         (lambda bad=bad: untyped.row_lines({"p": {"a": {"x": bad}}}, ""), f"panels .* 'p' .*{bad}")
         for bad in (0.0, -1.0, float("nan"))
@@ -595,17 +598,44 @@ def test_image_grid():
 
 def test_learning_curves():
     figure = plots.learning_curves(HISTORIES)
-    by_epoch, by_second = (by_label(axes) for axes in figure.axes)
-    assert np.allclose(points(by_epoch["naive"]), [[1, 50], [2, 60], [3, 65]])
-    assert np.allclose(points(by_epoch["reduced"]), [[1, 55], [2, 70]])
-    assert np.allclose(points(by_second["naive"]), [[4, 50], [8, 60], [12, 65]])
-    assert np.allclose(points(by_second["reduced"]), [[2, 55], [4, 70]])
-    assert marker_faces(list(by_epoch.values())) == [WHITE, PLAIN]  # outlined, filled
-    assert "naive and reduced" in plots.alt_text(figure)
+    loss, accuracy = (by_label(axes) for axes in figure.axes)
+    assert np.allclose(points(loss["naive training"]), [[1, 2.0], [2, 1.0], [3, 0.5]])
+    assert np.allclose(points(loss["naive validation"]), [[1, 2.5], [2, 1.5], [3, 1.0]])
+    assert np.allclose(points(accuracy["naive training"]), [[1, 40], [2, 50], [3, 55]])
+    assert np.allclose(points(accuracy["naive validation"]), [[1, 50], [2, 60], [3, 65]])
+    assert np.allclose(points(accuracy["reduced validation"]), [[1, 55], [2, 70]])
+    # A run of each name, outlined and filled; training dotted, validation drawn through.
+    assert marker_faces(list(loss.values())) == [WHITE, WHITE, PLAIN, PLAIN]
+    assert [line.get_linestyle() for line in loss.values()] == [":", "-", ":", "-"]
+    assert numbers(plots.alt_text(figure).split(";", 1)[1]) == [
+        0.5, 55.0, 1.0, 65.0, 1.0, 60.0, 1.5, 70.0,
+    ]  # fmt: skip
+    by_second = by_label(plots.learning_curves(HISTORIES, across="seconds").axes[1])
+    assert np.allclose(points(by_second["naive validation"]), [[4, 50], [8, 60], [12, 65]])
 
 
-def test_a_history_draws_its_own_curve():
-    assert len(HISTORIES["naive"].plot().axes[0].lines) == 1
+def test_a_history_without_validation_draws_its_training_alone():
+    rows = [
+        row | {"validation_loss": None, "validation_accuracy": None}
+        for row in HISTORIES["naive"].rows
+    ]
+    figure = History(rows).plot()
+    assert [list(by_label(axes)) for axes in figure.axes] == [["training"], ["training"]]
+    assert "validation" not in plots.alt_text(figure)
+
+
+@pytest.mark.parametrize(
+    ("histories", "across", "said"),
+    [
+        ({}, "epoch", "histories must be"), (None, "epoch", "histories must be"),
+        ({"mine": [1]}, "epoch", "entry of histories .* \\[1\\]"),
+        ({"mine": History()}, "epoch", "complete epoch .* mine has none"),
+        (HISTORIES, "hours", "across must be .*'hours'"),
+    ],
+)  # fmt: skip
+def test_learning_curves_refuse_what_has_no_curve(histories: Any, across, said):
+    with pytest.raises(ValueError, match=said):
+        plots.learning_curves(histories, across)
 
 
 def test_accuracy_curves_draw_every_run_and_say_where_it_ends():

@@ -19,9 +19,11 @@ from tiny_training import (
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gnet_lib.data import ImageDataset, load_sample
+from gnet_lib.data import ImageDataset
+from gnet_lib.evaluation import evaluate
+from gnet_lib.fashion_mnist import load_sample
 from gnet_lib.safeguards import NonFiniteLossError, at_chance_level, ran_out_of_memory
-from gnet_lib.training import evaluate, shuffle_generator
+from gnet_lib.training import shuffle_generator
 
 # --- a loss that is not finite -----------------------------------------------------------
 
@@ -35,11 +37,70 @@ def test_a_loss_that_is_not_finite_stops_before_the_step(tmp_path):
     expected = r"the loss is not finite \(loss nan\) in epoch 2, step 3\. .*learning_rate=0\.01\)"
     with pytest.raises(NonFiniteLossError, match=expected):
         run(model, augment=spoil_third, checkpoint=path)
-    assert all(each.isfinite().all() for each in model.parameters())
+    assert all(each.isfinite().all() for each in model.state_dict().values())
     assert (
         torch.load(path, weights_only=True)["progress"]["epoch"] == 2
     )  # the first epoch's end is kept
     assert not model.training
+
+
+class Counting(nn.Module):
+    """A network that puts a new tensor in place of a buffer at every step."""
+
+    def __init__(self, fail_at: int = 0) -> None:
+        super().__init__()
+        self.inner, self.fail_at = tiny_model(), fail_at
+        self.steps: Tensor
+        self.register_buffer("steps", torch.zeros(1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits = self.inner(images)
+        if self.training:
+            self.steps = self.steps + 1
+            if self.steps == self.fail_at:
+                raise OSError("the power went out")
+        return logits
+
+
+class HalfAStep(torch.optim.SGD):
+    """An optimiser that is stopped in its seventh step, when the weights have moved."""
+
+    def step(self, closure=None):
+        super().step(closure)
+        self.taken = getattr(self, "taken", 0) + 1
+        if self.taken == 7:
+            raise KeyboardInterrupt
+
+
+def spoil_seventh(images, generator, calls=[]):  # noqa: B006
+    calls.append(1)
+    return images * float("nan") if len(calls) == 7 else images
+
+
+@pytest.mark.parametrize(
+    ("changes", "fail_at", "error"),
+    [
+        ({"augment": spoil_seventh}, 0, NonFiniteLossError),
+        ({}, 7, OSError),
+        ({"optimizer": HalfAStep, "learning_rate": 0.1}, 0, KeyboardInterrupt),
+    ],
+)
+def test_a_step_that_fails_leaves_weights_and_buffers_as_before_it(changes, fail_at, error):
+    def stop_before_seventh(images, generator):
+        calls.append(1)
+        if len(calls) == 7:
+            raise EOFError
+        return images
+
+    expected, model, calls = Counting(), Counting(fail_at), []
+    plain = torch.optim.SGD if "optimizer" in changes else None
+    with pytest.raises(EOFError):
+        run(expected, **{**changes, "augment": stop_before_seventh, "optimizer": plain})
+    with pytest.raises(error):
+        run(model, **changes)
+    assert expected.steps == 6
+    before, after = expected.state_dict(), model.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before)
 
 
 class InfiniteGradient(nn.Module):

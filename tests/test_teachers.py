@@ -14,8 +14,8 @@ from built_book import contents
 from conftest import BOOK, ROOT
 
 import gnet_lib
-from gnet_lib.data import SAMPLE_FOLDER
 from gnet_lib.exercises import checked
+from gnet_lib.fashion_mnist import SAMPLE_FOLDER
 
 PAGE = (BOOK / "teachers.md").read_text(encoding="utf-8")
 CHAPTERS = {path.name: nbformat.read(path, as_version=4) for path in sorted(BOOK.glob("*.ipynb"))}

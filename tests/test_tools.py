@@ -273,8 +273,8 @@ def bare(tmp_path, monkeypatch):
     monkeypatch.setattr(fetch, "MAC", ())
     monkeypatch.setattr(fetch, "drivers_own", lambda: str(tmp_path / "nowhere"))
     monkeypatch.setattr(fetch.os, "geteuid", lambda: 1000)
-    monkeypatch.setattr(gnet_lib.data, "DEBIAN_FOLDER", tmp_path / "debian")
-    monkeypatch.setattr(gnet_lib.data, "MIRRORS", ("http://127.0.0.1:9/",))
+    monkeypatch.setattr(gnet_lib.fashion_mnist, "DEBIAN_FOLDER", tmp_path / "debian")
+    monkeypatch.setattr(gnet_lib.fashion_mnist, "MIRRORS", ("http://127.0.0.1:9/",))
     return tmp_path
 
 
@@ -337,11 +337,11 @@ def test_a_user_gets_packages_unpacked_and_the_system_stays_as_it_is(bare):
 
 def test_unpacked_data_is_where_the_library_finds_it(bare, monkeypatch, capsys):
     def unpack(folder, package):
-        files = folder / gnet_lib.data.DEBIAN_FOLDER.relative_to("/")
-        shutil.copytree(gnet_lib.data.SAMPLE_FOLDER, files)
+        files = folder / gnet_lib.fashion_mnist.DEBIAN_FOLDER.relative_to("/")
+        shutil.copytree(gnet_lib.fashion_mnist.SAMPLE_FOLDER, files)
 
     monkeypatch.setattr(fetch, "unpack", unpack)
-    monkeypatch.setattr(gnet_lib.data, "FULL_MD5", gnet_lib.data.SAMPLE_MD5)
+    monkeypatch.setattr(gnet_lib.fashion_mnist, "FULL_MD5", gnet_lib.fashion_mnist.SAMPLE_MD5)
     assert fetch.unpack_data().startswith("Real Fashion-MNIST")
     assert fetch.main(["data"]) == 0
     assert (

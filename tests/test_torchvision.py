@@ -16,9 +16,9 @@ import torchvision
 from probes import on_meta, refuses
 from torch import nn
 
+from gnet_lib.evaluation import joint_loss
 from gnet_lib.googlenet import GoogLeNet
 from gnet_lib.paper import TABLE_1, Convolution, MaxPool
-from gnet_lib.training import joint_loss
 from gnet_lib.variants import (
     NOTES_ROWS,
     TORCHVISION_DROPOUT,

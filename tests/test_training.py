@@ -1,13 +1,17 @@
 """Training against independent truth: hand computations, a plain PyTorch loop, itself."""
 
 import contextlib
+import functools
 import math
+import random
 import re
-from typing import Any, NamedTuple
+import signal
+from typing import Any
 
 import numpy
 import pytest
 import torch
+import torchvision
 from tiny_training import (
     BATCH,
     COUNT,
@@ -21,19 +25,14 @@ from tiny_training import (
 )
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import CosineAnnealingLR, MultiStepLR, ReduceLROnPlateau
+from torchvision.transforms import v2
 
-from gnet_lib import training
+from gnet_lib import TABLE_1, GoogLeNet, MiniGoogLeNet, scale_rows, training
 from gnet_lib.data import ImageDataset
+from gnet_lib.evaluation import evaluate, joint_loss
 from gnet_lib.history import History
-from gnet_lib.training import evaluate, evaluation_batch, joint_loss, shuffle_generator
-
-# --- loss and evaluation -----------------------------------------------------------------
-
-
-class Outputs(NamedTuple):
-    logits: Tensor
-    aux_4a: Tensor
-    aux_4d: Tensor
+from gnet_lib.training import evaluation_batch, shuffle_generator
 
 
 class WithHead(nn.Module):
@@ -46,84 +45,6 @@ class WithHead(nn.Module):
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         logits = self.main(images)
         return (logits, self.head(images)) if self.training else logits
-
-
-def cross_entropy_by_hand(logits: list[float], label: int, smoothing: float = 0.0) -> float:
-    log_sum = math.log(sum(math.exp(each) for each in logits))
-    losses = [log_sum - each for each in logits]
-    return (1 - smoothing) * losses[label] + smoothing * sum(losses) / len(losses)
-
-
-@pytest.mark.parametrize(("aux_weight", "smoothing"), [(0.3, 0.0), (0.5, 0.1), (0, 0.0)])
-def test_joint_loss_equals_a_hand_computation(aux_weight, smoothing):
-    heads = [[[1.0, 2.0, -1.0], [0.0, 0.5, 3.0]], [[0.1, 0.2, 0.3], [2.0, 1.0, 0.0]],
-             [[-1.0, 0.0, 1.0], [4.0, 0.0, 0.0]]]  # fmt: skip
-    labels = [1, 0]
-    means = [sum(map(cross_entropy_by_hand, head, labels, [smoothing] * 2)) / 2 for head in heads]
-    expected = means[0] + aux_weight * (means[1] + means[2])
-    outputs = Outputs(*(torch.tensor(head) for head in heads))
-    loss = joint_loss(outputs, torch.tensor(labels), aux_weight, smoothing)
-    assert loss.item() == pytest.approx(expected, rel=1e-6)
-    alone = joint_loss(outputs.logits, torch.tensor(labels), aux_weight, smoothing)
-    assert alone.item() == pytest.approx(means[0], rel=1e-6)
-
-
-@pytest.mark.parametrize("name, value", [("aux_weight", -0.1), ("label_smoothing", float("nan"))])
-def test_joint_loss_refuses_a_bad_weight(name, value):
-    with pytest.raises(ValueError, match=f"{name} .*, but it is {value!r}"):
-        joint_loss(torch.zeros(1, 2), torch.zeros(1).long(), **{name: value})
-
-
-def test_evaluate_equals_a_hand_computation_with_an_uneven_last_batch():
-    images = easy_set(11)
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
-    weight, bias = (each.detach().double().numpy() for each in model.parameters())
-    logits = images.images.flatten(1).double().numpy() @ weight.T + bias
-    labels = images.labels.numpy()
-    losses = list(map(cross_entropy_by_hand, logits.tolist(), labels.tolist()))
-
-    result = evaluate(model, images, batch_size=4)  # 4 + 4 + 3
-
-    assert result.count == 11
-    assert result.loss == pytest.approx(sum(losses) / 11, rel=1e-5)
-    assert result.accuracy == (logits.argmax(axis=1) == labels).mean()
-
-
-def test_evaluate_uses_evaluation_mode_and_restores_every_layer():
-    model = tiny_model(dropout=0.9).train()
-    model[1].eval()  # somebody froze the normalisation
-    seen = []
-    model[5].register_forward_hook(
-        lambda layer, *_: seen.append((layer.training, torch.is_grad_enabled()))
-    )
-    before = {name: value.clone() for name, value in model.state_dict().items()}
-    evaluate(model, easy_set(20), batch_size=8)
-    assert set(seen) == {(False, False)}
-    assert [each.training for each in model] == [True, False, True, True, True, True, True]
-    assert model.training
-    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
-
-
-def test_evaluate_restores_the_mode_after_an_error():
-    model = nn.Sequential(nn.Conv2d(3, 10, 1)).train()
-    with pytest.raises(RuntimeError, match="channels"):
-        evaluate(model, easy_set(4))
-    assert model.training
-
-
-def test_evaluate_takes_the_first_of_several_outputs():
-    class Twice(nn.Module):
-        def __init__(self, inner: nn.Module) -> None:
-            super().__init__()
-            self.inner = inner
-
-        def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-            logits = self.inner(images)
-            return logits, -logits
-
-    plain = tiny_model()
-    assert evaluate(Twice(plain), easy_set()) == evaluate(plain, easy_set())
 
 
 def test_a_gpu_evaluates_no_more_images_at_a_time_than_it_trains_on():
@@ -230,6 +151,92 @@ def test_a_model_in_evaluation_mode_is_trained_in_training_mode():
     run(one, epochs=1)
     run(other, epochs=1)
     assert same_weights(one, other)
+
+
+# --- fit leaves no trace -------------------------------------------------------------------
+
+
+def states() -> list[Any]:
+    return [random.getstate(), str(numpy.random.get_state()), torch.get_rng_state().tolist()]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [({}, None), ({"augment": Noise(crash_at=3)}, OSError), ({"epochs": 0}, ValueError),
+     ({"augment": Noise(interrupt_at=3, presses=2)}, KeyboardInterrupt)],
+)  # fmt: skip
+def test_the_callers_random_numbers_go_on_as_if_nothing_had_been(changes, error):
+    model, before = tiny_model(), states()
+    with pytest.raises(error) if error else contextlib.nullcontext():
+        run(model, **{"augment": Noise(), **changes})
+    assert states() == before
+
+
+def test_a_search_of_random_settings_draws_new_ones():
+    rates = []
+    for _ in range(3):
+        rates.append(10 ** random.uniform(-3, -1))
+        run(tiny_model(), epochs=1, learning_rate=rates[-1])
+    assert len(set(rates)) == 3
+
+
+def test_no_gradient_is_left_and_none_is_needed_around():
+    model = tiny_model()
+    with torch.no_grad():
+        run(model, epochs=1)
+    assert all(each.grad is None and each.requires_grad for each in model.parameters())
+    assert torch.is_grad_enabled() and not same_weights(model, tiny_model())
+
+
+def with_body() -> nn.Sequential:
+    """A body of five layers, with normalisation and dropout, and a last layer."""
+    layers = [*tiny_model(), nn.Linear(10, 10)]
+    return nn.Sequential(nn.Sequential(*layers[:-1]), layers[-1])
+
+
+def parts_in_training(model: nn.Sequential) -> set[str]:
+    """The layers that were in training mode in a step of a run."""
+    found = set()
+    names = {layer: name for name, layer in model.named_modules()}
+    hook = nn.modules.module.register_module_forward_hook(
+        lambda layer, *_: found.add(names[layer]) if layer.training else None
+    )
+    run(model)
+    hook.remove()
+    return found
+
+
+def test_a_frozen_body_stays_as_it_is():
+    model = with_body()
+    model[0].requires_grad_(False)
+    before = {name: value.clone() for name, value in model[0].state_dict().items()}
+    assert parts_in_training(model) == {"", "1"}
+    assert all(torch.equal(before[name], value) for name, value in model[0].state_dict().items())
+    assert not any(layer.training for layer in model.modules())
+
+
+def test_a_layer_that_came_in_evaluation_mode_stays_in_it():
+    model = with_body()
+    model.get_submodule("0.1").eval()
+    average = model.get_buffer("0.1.running_mean").clone()
+    assert "0.1" not in parts_in_training(model) and torch.equal(
+        model.get_buffer("0.1.running_mean"), average
+    )
+    # Now all of it is in evaluation mode, which says nothing about its layers.
+    assert "0.1" in parts_in_training(model)
+
+
+def test_a_resumed_run_keeps_the_layers_that_stay(tmp_path):
+    whole, resumed, other = tiny_model(), tiny_model(), tiny_model()
+    whole[1].eval()
+    resumed[1].eval()
+    path = tmp_path / "run.pt"
+    run(whole, augment=Noise())
+    run(resumed, augment=Noise(interrupt_at=STEPS + 2), checkpoint=path)
+    with pytest.raises(ValueError, match="model must have .* evaluation .* 1, but it has none"):
+        run(other, augment=Noise(), checkpoint=path)
+    run(resumed, augment=Noise(), checkpoint=path)
+    assert same_weights(whole, resumed)
 
 
 def test_frozen_parameters_stay():
@@ -360,3 +367,205 @@ def test_a_model_that_returns_no_logits_is_refused():
 def test_a_model_without_trainable_parameters_is_refused():
     with pytest.raises(ValueError, match="model .* none .*requires_grad=True"):
         run(tiny_model().requires_grad_(False))
+
+
+# --- the caller's own optimiser, schedule, augmentation and callback -----------------------
+
+ADAMW = functools.partial(torch.optim.AdamW, betas=(0.9, 0.95))
+
+
+def cosine(optimizer: torch.optim.Optimizer, steps: int) -> CosineAnnealingLR:
+    return CosineAnnealingLR(optimizer, steps)
+
+
+def built(model: nn.Module) -> torch.optim.Optimizer:
+    """The same optimiser as ``ADAMW`` at 0.01 and with a decay of 0.1, built beforehand."""
+    norms = [each for each in model.parameters() if each.dim() <= 1]
+    weights = [each for each in model.parameters() if each.dim() > 1]
+    groups = [{"params": weights}, {"params": norms, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=0.01, weight_decay=0.1, betas=(0.9, 0.95))
+
+
+@pytest.mark.parametrize("ready", [False, True])
+def test_another_optimiser_and_schedule_equal_a_plain_loop(ready):
+    train, plain = easy_set(), tiny_model(dropout=0.0).to(memory_format=torch.channels_last)
+    optimizer = built(plain)
+    schedule, rates = CosineAnnealingLR(optimizer, 2 * STEPS), []
+    for epoch in (1, 2):
+        order = torch.randperm(COUNT, generator=shuffle_generator(0, epoch))
+        for start in range(0, STEPS * BATCH, BATCH):
+            chosen = order[start : start + BATCH]
+            optimizer.zero_grad()
+            F.cross_entropy(plain(train.images[chosen]), train.labels[chosen]).backward()
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step()
+
+    model = tiny_model(dropout=0.0)
+    own = built(model)
+    given = {"optimizer": own} if ready else {
+        "optimizer": ADAMW, "learning_rate": 0.01, "weight_decay": 0.1,
+    }  # fmt: skip
+    history = run(model, train, schedule=cosine, **given)
+    for name, value in plain.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[name], value, rtol=1e-4, atol=1e-6)
+    assert [row["learning_rate"] for row in history.rows] == [rates[STEPS - 1], rates[-1]]
+    assert set(own.param_groups[0]) == set(built(model).param_groups[0])  # no schedule is left
+    assert own.param_groups[0]["lr"] == 0.01
+
+
+def test_a_factory_keeps_its_own_settings_unless_others_are_given():
+    def note(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        seen.append([{name: group[name] for name in group if name != "params"} for group in groups])
+        return torch.optim.Adam(groups)
+
+    seen: list[Any] = []
+    run(tiny_model(), epochs=1, optimizer=note)
+    run(tiny_model(), epochs=1, optimizer=note, learning_rate=0.02, weight_decay=0.3)
+    assert seen == [
+        [{}, {"weight_decay": 0.0}],
+        [{"lr": 0.02, "weight_decay": 0.3}, {"lr": 0.02, "weight_decay": 0.0}],
+    ]
+
+
+def test_one_cycle_climbs_to_each_groups_own_rate():
+    def two_rates(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        (body, rest), rates = groups, (0.01, 0.02)
+        kept.append(torch.optim.SGD([body | {"lr": rates[0]}, rest | {"lr": rates[1]}]))
+        return kept[-1]
+
+    def note(*given: Any) -> None:
+        highest.append([group["max_lr"] for group in kept[0].param_groups])
+
+    kept: list[torch.optim.Optimizer] = []
+    highest: list[Any] = []
+    run(tiny_model(), epochs=1, optimizer=two_rates, callback=note)
+    assert highest == [[0.01, 0.02]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"optimizer": "adam"}, "optimizer .* 'adam'"),
+        ({"optimizer": list}, "optimizer .* type list"),
+        ({"optimizer": torch.optim.LBFGS}, "optimizer .* LBFGS"),
+        ({"optimizer": built}, "optimizer .* stops with AttributeError"),
+        ({"optimizer": ADAMW, "momentum": 0.9}, r"momentum must be left out .* 0\.9"),
+        ({"optimizer": torch.optim.Rprop, "weight_decay": 0.1}, "weight_decay .* Rprop"),
+        ({"schedule": 3}, "schedule .* 3"), ({"schedule": lambda *given: None}, "schedule .* None"),
+        ({"schedule": lambda optimizer, steps: ReduceLROnPlateau(optimizer)}, "ReduceLROnPlateau"),
+        ({"callback": 3}, "callback .* 3"),
+        ({"callback": lambda model: None}, r"callback .*model\)"),
+        ({"callback": lambda *given: 1}, "callback must return .* 1"),
+        ({"augment": "flip"}, r"augment .*augment\(images\), .* 'flip'"),
+        ({"augment": v2.RandomHorizontalFlip}, r"augment .* class .*; .*RandomHorizontalFlip\(\)"),
+        ({"augment": lambda images: images.numpy()}, "augment must return .* 16 .*ndarray"),
+        ({"augment": lambda images: images[:3]}, r"augment must return .* 16 .*\(3, 1, 28, 28\)"),
+        ({"augment": lambda images: images.double()}, "augment must return .*float32, .*float64"),
+        ({"progress": None}, "progress .* None"), ({"device": True}, "device .* True"),
+    ],
+)  # fmt: skip
+def test_what_fit_cannot_work_with_is_refused(changes, said):
+    with pytest.raises(ValueError, match=said):
+        run(tiny_model(), **changes)
+
+
+def test_an_optimiser_of_another_model_or_with_a_schedule_is_refused():
+    model, other = tiny_model(), tiny_model()
+    scheduled, lbfgs = built(model), torch.optim.LBFGS(model.parameters())
+    CosineAnnealingLR(scheduled, 3)
+    for optimizer, changes, said in [
+        (built(other), {}, "optimizer .* 6 of its 6"),
+        (torch.optim.SGD(list(model[0].parameters())[:1]), {}, r"leaves out 5, .* 0\.bias"),
+        (scheduled, {}, "optimizer .* scheduler"), (lbfgs, {}, "LBFGS.* closure"),
+        (built(model), {"learning_rate": 0.1}, r"learning_rate must be left out .* 0\.1"),
+    ]:  # fmt: skip
+        with pytest.raises(ValueError, match=said):
+            run(model, optimizer=optimizer, **changes)
+
+
+def draw(model: nn.Module, history: History) -> None:
+    """A callback that spoils what it can reach: modes, random numbers, the history."""
+    model.train()
+    _ = torch.rand(3), random.random(), numpy.random.rand()
+    history.rows.clear()
+
+
+def test_a_callback_sees_every_epoch_and_changes_nothing():
+    def look(model: nn.Module, history: History) -> None:
+        seen.append((len(history.rows), any(layer.training for layer in model.modules())))
+        draw(model, history)
+
+    plain, watched, seen = tiny_model(), tiny_model(), []
+    run(plain, epochs=3, augment=Noise())
+    history = run(watched, epochs=3, augment=Noise(), callback=look)
+    assert seen == [(1, False), (2, False), (3, False)] and len(history.rows) == 3
+    assert same_weights(plain, watched)
+
+
+def test_a_callback_ends_a_run_and_the_same_call_goes_on(tmp_path):
+    def stop(model: nn.Module, history: History) -> bool:
+        asked.append(len(history.rows))
+        return True
+
+    whole, model, asked, path = tiny_model(), tiny_model(), [], tmp_path / "run.pt"
+    run(whole, epochs=3, augment=Noise())
+    lengths = [
+        len(run(model, epochs=3, augment=Noise(), callback=stop, checkpoint=path).rows)
+        for _ in range(4)
+    ]
+    assert lengths == [1, 2, 3, 3]
+    assert asked == [1, 2, 3]  # the fourth call had nothing to train
+    assert same_weights(whole, model)
+
+
+@pytest.mark.parametrize("schedule", [cosine, lambda optimizer, steps: MultiStepLR(optimizer, [3])])
+def test_a_resumed_run_of_ones_own_recipe_is_the_uninterrupted_one(tmp_path, schedule):
+    """torchvision's transforms draw from the global generators, which the file holds."""
+
+    def press_at(count: int) -> Any:
+        flip, calls = v2.RandomHorizontalFlip(), []
+
+        def mirror(images: Tensor) -> Tensor:
+            calls.append(1)
+            if len(calls) == count:
+                signal.raise_signal(signal.SIGINT)
+            return flip(images)
+
+        return mirror
+
+    recipe = {"optimizer": ADAMW, "schedule": schedule, "callback": draw}
+    whole, stopped, path = tiny_model(), tiny_model(), tmp_path / "run.pt"
+    run(whole, augment=press_at(0), **recipe)
+    assert run(stopped, augment=press_at(STEPS + 2), checkpoint=path, **recipe).interrupted
+    run(stopped, augment=press_at(0), checkpoint=path, **recipe)
+    assert same_weights(whole, stopped)
+
+
+# --- networks of all kinds -----------------------------------------------------------------
+
+
+def some_images(count: int, channels: int, height: int, width: int, classes: int) -> ImageDataset:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(count, channels, height, width, generator=generator)
+    return ImageDataset(images, torch.arange(count) % classes)
+
+
+@pytest.mark.parametrize(
+    ("build", "shape", "classes"),
+    [
+        (lambda: GoogLeNet(3, 7, rows=scale_rows(TABLE_1, 1 / 16), image_size=96), (3, 96, 96), 7),
+        (lambda: GoogLeNet(1, 10, rows=scale_rows(TABLE_1, 1 / 16), aux=False), (1, 48, 80), 10),
+        (lambda: MiniGoogLeNet(3, 100, width=0.25), (3, 32, 32), 100),
+        (lambda: torchvision.models.GoogLeNet(10, init_weights=False), (3, 64, 64), 10),
+    ],
+    ids=["with heads", "not square", "100 classes", "torchvision's"],
+)
+def test_networks_of_all_kinds_are_trained(build, shape, classes):
+    model, images = build(), some_images(max(8, classes), *shape, classes)
+    before = {name: each.clone() for name, each in model.named_parameters()}
+    history = run(model, images, validation=images, batch_size=4, epochs=1, learning_rate=1e-3)
+    assert 0 < history.rows[0]["validation_loss"] < 100
+    same = [name for name, each in model.named_parameters() if torch.equal(each, before[name])]
+    # Far from the answers, a network without batch normalisation hardly moves.
+    assert not [name for name in same if name.startswith(("fc.", "heads.", "aux"))]

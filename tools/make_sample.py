@@ -6,7 +6,7 @@ format. Run it from the root of the repository, with the real data installed:
 
     python tools/make_sample.py
 
-It prints the MD5 of each unpacked file, as they stand in gnet_lib/data.py.
+It prints the MD5 of each unpacked file, as they stand in gnet_lib/fashion_mnist.py.
 """
 
 import gzip
@@ -17,7 +17,8 @@ from pathlib import Path
 
 import torch
 
-from gnet_lib.data import SAMPLE_FOLDER, ImageDataset, load_fashion_mnist
+from gnet_lib.data import ImageDataset
+from gnet_lib.fashion_mnist import SAMPLE_FOLDER, load_fashion_mnist
 
 TRAIN_PER_CLASS = 300
 TEST_PER_CLASS = 100

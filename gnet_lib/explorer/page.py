@@ -3,6 +3,7 @@
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from gnet_lib._check import require_package
 from gnet_lib.design import NAIVE, REDUCED
 from gnet_lib.explorer.chart import altair_package, explorer_chart
 from gnet_lib.explorer.formulas import (
@@ -45,13 +46,14 @@ def module_explorer(
         What a notebook shows when it is the last line of a cell.
 
     Raises:
-        ModuleNotFoundError: if altair is not installed.
+        ModuleNotFoundError: if altair or IPython is not installed.
         ValueError: for a bad argument.
 
     Example:
         >>> "vegaEmbed" in module_explorer().data
         True
     """
+    require_package("IPython", "the explorer is shown by")
     from IPython.display import HTML
 
     chart = _chart_as_html(explorer_chart(in_channels, widths, size, designs))

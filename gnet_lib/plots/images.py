@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
-from gnet_lib._check import require_whole_number
+from gnet_lib._check import require_whole_number, shown
 from gnet_lib.plots.style import finish, new_panels
 
 if TYPE_CHECKING:
@@ -15,7 +15,9 @@ def image_grid(images: "Tensor", titles: list[str], columns: int = 10) -> Figure
     """Small pictures in rows, each with a title of its own.
 
     Args:
-        images: (N, 1, H, W), grey values of any range.
+        images: (N, 1, H, W), grey values of any range; or (N, 3, H, W) in colour, as uint8
+            or float. Floats beyond 0..1 (normalised ones) are stretched, each picture from its
+            lowest value to its highest.
         titles: N titles, of one or two lines.
         columns: pictures in a row.
 
@@ -23,8 +25,8 @@ def image_grid(images: "Tensor", titles: list[str], columns: int = 10) -> Figure
         The figure.
 
     Raises:
-        ValueError: if there are no images, not as many titles as images, or ``columns`` is
-            not a whole number of at least 1.
+        ValueError: if ``images`` are none or of another shape, not as many titles as images,
+            or ``columns`` is not a whole number of at least 1.
 
     Example:
         >>> import torch
@@ -33,16 +35,39 @@ def image_grid(images: "Tensor", titles: list[str], columns: int = 10) -> Figure
         '2 images: a bag, a coat.'
     """
     columns = require_whole_number("columns", columns)
-    if len(images) == 0:
-        raise ValueError("images must be at least one, but there are none")
+    height, width = _require_pictures(images)
     if len(images) != len(titles):
         raise ValueError(f"titles must be {len(images)}, one an image, but there are {len(titles)}")
     rows = -(-len(images) // columns)
-    figure, grid = new_panels(0.98 * rows * 10 / columns, columns, rows)
+    in_row = 0.72 * height / width + 0.26  # inches among ten columns: the picture, its title
+    figure, grid = new_panels(in_row * rows * 10 / columns, columns, rows)
     for axes in grid:  # also those of the last row that stay empty
         axes.axis("off")
     for axes, image, title in zip(grid, images, titles, strict=False):
-        axes.imshow(image[0].cpu().numpy(), cmap="gray")
+        axes.imshow(_drawable(image.cpu()).numpy(), cmap="gray")
         axes.set_title(title, fontsize=7, loc="center", pad=2)
     names = ", ".join(title.replace("\n", " ") for title in dict.fromkeys(titles))
     return finish(figure, f"{len(images)} images: {names}.")
+
+
+def _require_pictures(images: "Tensor") -> tuple[int, int]:
+    """Height and width of pictures that can be shown."""
+    shape = tuple(getattr(images, "shape", ()))
+    if len(shape) != 4 or shape[1] not in (1, 3):
+        raise ValueError(
+            "images must be a Tensor (N, 1, H, W), or (N, 3, H, W) in colour, but it is "
+            f"{shape or shown(images)}"
+        )
+    if 0 in shape:
+        raise ValueError(f"images must be at least one, but there are none: {shape}")
+    return shape[2], shape[3]
+
+
+def _drawable(image: "Tensor") -> "Tensor":
+    """(H, W) in grey, which matplotlib stretches itself, or (H, W, 3) within its range."""
+    if len(image) == 1:
+        return image[0]
+    if image.is_floating_point() and (image.min() < 0 or image.max() > 1):
+        image = image - image.min()
+        image = image / image.max().clamp(min=1e-12)  # one colour all over is black
+    return image.permute(1, 2, 0)
