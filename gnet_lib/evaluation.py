@@ -352,11 +352,7 @@ def require_weights(model: nn.Module) -> None:
 
 
 def answer_for_one(model: nn.Module, images: Tensor) -> Tensor:
-    """Ask a model about the first image, so that what does not fit is said before any work.
-
-    Returns:
-        Its logits (1, num_classes).
-    """
+    """The logits (1, num_classes) of the first image: what does not fit is said at once."""
     require_weights(model)
     _require_same_type(model, images)
     one = images[:1].to(device_of(model))
@@ -430,8 +426,16 @@ def _require_labels_of(outputs: Any, labels: Any) -> None:
             "outputs must be logits (N, num_classes), or a tuple of such logits, with as many "
             f"rows as there are labels ({len(labels)}, at least 1), but it is {_described(outputs)}"
         )
+    logits = main_logits(outputs)
+    if logits.device != labels.device:
+        raise ValueError(
+            "labels must be on the device of the outputs, "
+            f"{logits.device}, but they are on {labels.device}"
+        )
+    if labels.is_meta:  # shapes without numbers
+        return
     lowest, highest = (each.item() for each in labels.aminmax())
-    classes = main_logits(outputs).shape[1]
+    classes = logits.shape[1]
     if lowest < 0 or highest >= classes:
         raise ValueError(
             f"labels must be from 0 to {classes - 1}, one for each of {classes} logits, but they "
