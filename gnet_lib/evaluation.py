@@ -27,7 +27,6 @@ from gnet_lib.history import Evaluation
 from gnet_lib.safeguards import clear_memory_error, ran_out_of_memory
 
 if TYPE_CHECKING:
-    import numpy
     import pandas
 
 LARGEST_CLASS = 9_999  # a table of all pairs grows with the square
@@ -253,14 +252,14 @@ def _logits_of_all(
 
 
 def confusion_table(
-    labels: "Tensor | numpy.ndarray | list[int]",
-    predictions: "Tensor | numpy.ndarray | list[int]",
+    labels: Tensor | list[int],
+    predictions: Tensor | list[int],
     class_names: tuple[str, ...] | list[str] | None = None,
 ) -> "pandas.DataFrame":
     """Count how often each class was taken for each.
 
     Args:
-        labels: the true class numbers (N,).
+        labels: the true class numbers (N,); what PyTorch makes a tensor of will do, too.
         predictions: the class numbers that a model chose (N,), as ``predict`` returns them.
         class_names: a name for every class, in the order of their numbers. None: numbers,
             from 0 to the highest that occurs.

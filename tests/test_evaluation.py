@@ -176,7 +176,8 @@ def test_what_cannot_be_answered_is_refused(answer, images: Any, said):
 
 def test_a_confusion_table_counts_every_pair():
     labels, predictions = [0, 0, 1, 1, 1, 3], torch.tensor([0, 1, 1, 1, 0, 2])
-    table = confusion_table(numpy.array(labels), predictions)
+    as_array: Any = numpy.array(labels)
+    table = confusion_table(as_array, predictions)
     for true in range(4):
         for chosen in range(4):
             expected = sum(
