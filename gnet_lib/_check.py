@@ -5,6 +5,7 @@ are welcome, or raises a ``ValueError``. They stand at the library's public door
 behind a door relies on it.
 """
 
+import keyword
 import math
 from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
@@ -137,13 +138,13 @@ def require_choice(name: str, value: Any, allowed: Collection[str]) -> str:
     return value
 
 
-def require_instance(name: str, value: Any, kind: type[T], wanted: str) -> T:
+def require_instance(name: str, value: Any, kind: type[T] | tuple[type[T], ...], wanted: str) -> T:
     """The value, which must be of a kind.
 
     Args:
         name: of the argument.
         value: what came.
-        kind: the class.
+        kind: the class, or several.
         wanted: what it is called in the message, with the way to make one.
 
     Returns:
@@ -237,7 +238,7 @@ def require_items(
         raise ValueError(f"{name} must be a tuple of {wanted}, but it is {shown(value)}")
     if len(value) < at_least:
         raise ValueError(
-            f"{name} must hold at least {at_least} of {wanted}, but it is {shown(value)}"
+            f"{name} must hold at least {at_least} of {wanted}, but it holds {len(value)}"
         )
     for item in value:
         if not isinstance(item, kind):
@@ -273,14 +274,19 @@ def require_mapping(
 
 
 def require_table(
-    name: str, value: Any, columns: Collection[str] = (), at_least: int = 1
+    name: str,
+    value: Any,
+    words: Collection[str] = (),
+    numbers: Collection[str] | None = (),
+    at_least: int = 1,
 ) -> "pandas.DataFrame":
-    """The value, which must be a table with rows and with certain columns.
+    """The value, which must be a table with certain columns and enough rows.
 
     Args:
         name: of the argument, as the error shows it.
         value: what came.
-        columns: names of the columns that are read; there may be more.
+        words: columns that are read, of any type; there may be more.
+        numbers: columns that are read and have to hold numbers; None: all columns.
         at_least: how many rows there must be.
 
     Returns:
@@ -290,21 +296,48 @@ def require_table(
         ValueError: for anything else.
     """
     import pandas
+    from pandas.api.types import is_numeric_dtype
 
     wanted = "a pandas.DataFrame"
-    if columns:
-        wanted += f" with the columns {', '.join(columns)}"
+    if words or numbers:
+        wanted += f" with the columns {', '.join([*words, *(numbers or ())])}"
     table = require_instance(name, value, pandas.DataFrame, wanted)
-    missing = [column for column in columns if column not in table.columns]
+    numbers = table.columns if numbers is None else numbers
+    missing = [column for column in (*words, *numbers) if column not in table.columns]
     if missing:
         raise ValueError(f"{name} must be {wanted}, but it has no {', '.join(missing)}")
+    for column in numbers:
+        if not is_numeric_dtype(table[column]):
+            raise ValueError(
+                f"{name} must hold numbers in {column}, but they are {table[column].dtype}"
+            )
     if len(table) < at_least:
         raise ValueError(f"{name} must have at least {at_least} rows, but it has {len(table)}")
     return table
 
 
+TAKEN_BY_TORCH = """
+    T_destination add_module append apply bfloat16 buffers call_super_init children clear compile
+    cpu cuda double dump_patches eval extend extra_repr float forward get_buffer get_extra_state
+    get_parameter get_submodule half insert ipu items keys load_state_dict modules mtia
+    named_buffers named_children named_modules named_parameters parameters pop
+    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
+    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
+    register_load_state_dict_pre_hook register_module register_parameter
+    register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state
+    set_submodule share_memory state_dict to to_empty train training type update values xpu
+    zero_grad
+"""
+"""What ``nn.ModuleDict`` and ``nn.Sequential`` call their own, so that no layer can have the name.
+
+A list, because rows are named where torch, which takes seconds, has not been imported.
+"""
+
+
 def require_layer_name(name: str, value: Any) -> str:
-    """The value, which must be fit to name a layer: PyTorch puts dots between names.
+    """The value, which must be fit to name a layer.
+
+    PyTorch puts dots between names, keeps some for itself, and writes code with them.
 
     Args:
         name: of the argument, as the error shows it.
@@ -314,11 +347,17 @@ def require_layer_name(name: str, value: Any) -> str:
         The value.
 
     Raises:
-        ValueError: for anything but a text without dots.
+        ValueError: for anything but a text without dots, for what a module of PyTorch calls
+            its own (``keys``, ``forward``), and for Python's keywords.
     """
-    if not isinstance(value, str) or not value or "." in value:
+    if not isinstance(value, str) or not value.isprintable() or not value or "." in value:
         raise ValueError(
             f"{name} must be a text without dots, for instance 'conv1', but it is {shown(value)}"
+        )
+    if value in TAKEN_BY_TORCH.split() or value.startswith("_") or keyword.iskeyword(value):
+        raise ValueError(
+            f"{name} must be none of PyTorch's or Python's own names, for instance 'conv1', "
+            f"but it is {shown(value)}"
         )
     return value
 

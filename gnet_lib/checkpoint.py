@@ -19,8 +19,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from gnet_lib._check import first_line
 from gnet_lib.data import ImageDataset
-from gnet_lib.device import first_line
 
 CHECKPOINT_FORMAT = 2
 

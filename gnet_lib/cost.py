@@ -21,12 +21,19 @@ from torch import nn
 from gnet_lib._check import (
     require_bool,
     require_instance,
-    require_items,
     require_mapping,
     require_table,
     require_whole_number,
 )
-from gnet_lib.design import NAIVE, REDUCED, Conv, Design, kernel_pair, require_design
+from gnet_lib.design import (
+    NAIVE,
+    REDUCED,
+    Conv,
+    Design,
+    kernel_pair,
+    require_design,
+    require_designs,
+)
 from gnet_lib.paper import (
     AUX_AFTER,
     AUX_CHANNELS,
@@ -550,7 +557,7 @@ def compare_branches(
         >>> int(compare_branches(192, WIDTHS["3a"], 28).loc["module", "reduced multiply-adds"])
         128049152
     """
-    _require_designs(designs)
+    require_designs(designs)
     costs = {design.name: inception_cost(in_channels, widths, size, design) for design in designs}
     return _side_by_side(costs, index="branch", last="module")
 
@@ -582,21 +589,13 @@ def compare_modules(
         >>> int(every["naive parameters"]), int(every["reduced parameters"])
         (23723664, 5849136)
     """
-    _require_designs(designs)
+    require_designs(designs)
     layers = inception_shapes(rows, image_size)
     costs = {
         design.name: {layer.row.name: row_cost(layer, design) for layer in layers}
         for design in designs
     }
     return _side_by_side(costs, index="module", last="all")
-
-
-def _require_designs(designs: tuple[Design, ...]) -> None:
-    """Raise a ``ValueError`` unless these are designs that a table can tell apart."""
-    wanted = "designs, for instance (NAIVE, REDUCED),"
-    names = [design.name for design in require_items("designs", designs, Design, wanted)]
-    if len(set(names)) < len(names):
-        raise ValueError(f"designs must have a name of its own each, but it is {names}")
 
 
 def _side_by_side(costs: dict[str, dict[str, Cost]], index: str, last: str) -> "pandas.DataFrame":

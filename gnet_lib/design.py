@@ -336,6 +336,31 @@ def require_design(design: Design) -> Design:
     return require_instance("design", design, Design, "a Design, for instance NAIVE or REDUCED")
 
 
+def require_designs(designs: tuple[Design, ...], count: int | None = None) -> tuple[Design, ...]:
+    """The designs, or a ``ValueError`` unless each has a name of its own.
+
+    Args:
+        designs: what to compare.
+        count: how many there must be; None is any number but 0.
+
+    Returns:
+        The designs.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    wanted = "designs, for instance (NAIVE, REDUCED),"
+    several = require_items("designs", designs, Design, wanted)
+    names = [design.name for design in several]
+    if len(set(names)) < len(names):
+        raise ValueError(f"designs must have a name of its own each, but it is {names}")
+    if count is not None and len(names) != count:
+        raise ValueError(
+            f"designs must be {count}, for instance (NAIVE, REDUCED), but it is {names}"
+        )
+    return tuple(several)
+
+
 def require_branches(branches: Mapping[str, tuple[BranchLayer, ...]]) -> None:
     """Raise a ``ValueError`` unless these are branches of at least one layer each."""
     if not isinstance(branches, Mapping) or not branches:
@@ -365,12 +390,14 @@ def require_order(
     order: tuple[str, ...], branches: Mapping[str, tuple[BranchLayer, ...]]
 ) -> tuple[str, ...]:
     """The order; of an empty one, that of the branches. It has to name each branch once."""
-    names = require_items("concat_order", order, str, "names of branches", at_least=0)
-    if names and sorted(names) != sorted(branches):
+    listed = isinstance(order, (tuple, list))
+    left_out = listed and len(order) == 0
+    named_once = listed and all(order.count(name) == 1 for name in branches)
+    if not (left_out or (named_once and len(order) == len(branches))):
         raise ValueError(
             f"concat_order must name each of {', '.join(branches)} once, but it is {shown(order)}"
         )
-    return tuple(names or branches)
+    return tuple(branches if left_out else order)
 
 
 # --- the designs -------------------------------------------------------------------------

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
-from gnet_lib._check import require_choice, shown
+from gnet_lib._check import require_choice, require_instance, require_model, shown
 from gnet_lib._modes import training_mode_without_traces
 from gnet_lib.evaluation import joint_loss
 from gnet_lib.googlenet import GoogLeNet
@@ -33,10 +34,15 @@ def fan_in(layer: nn.Conv2d | nn.Linear) -> int:
         The number of weights of one output; of a convolution input channels times kernel
         area, of a linear layer its input features.
 
+    Raises:
+        ValueError: for another layer, or one whose weights have no shape yet.
+
     Example:
         >>> fan_in(nn.Conv2d(16, 32, kernel_size=5))
         400
     """
+    require_instance("layer", layer, (nn.Conv2d, nn.Linear), "an nn.Conv2d or an nn.Linear")
+    _require_shapes("layer", layer)
     return layer.weight[0].numel()
 
 
@@ -85,7 +91,7 @@ def initialise(model: Model, how: str) -> Model:
         The same model.
 
     Raises:
-        ValueError: for another name.
+        ValueError: for another name, or a model that is none or not complete.
 
     Example:
         >>> layer = initialise(nn.Linear(10_000, 10), "he")
@@ -93,12 +99,23 @@ def initialise(model: Model, how: str) -> Model:
         0.014
     """
     require_choice("how", how, INITIALISATIONS)
+    _require_shapes("model", require_model("model", model))
     for layer in model.modules():
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             if how != "pytorch" and layer.bias is not None:
                 nn.init.zeros_(layer.bias)
             INITIALISATIONS[how](layer)
     return model
+
+
+def _require_shapes(name: str, model: nn.Module) -> None:
+    """Refuse a lazy layer that has seen no batch: its weights have no shape yet."""
+    for each, parameter in model.named_parameters():
+        if is_lazy(parameter):
+            raise ValueError(
+                f"{name} must know the shapes of its weights, but {each} has none before the "
+                f"first batch; send one through it"
+            )
 
 
 # --- what goes forwards, what comes back ---------------------------------------------------
@@ -120,7 +137,8 @@ def activation_std(model: GoogLeNet, images: Tensor) -> dict[str, float]:
         Name of the row (``"images"`` first) -> scale, in the order of the network.
 
     Raises:
-        ValueError: for a model without rows, or fewer than two images.
+        ValueError: for a model without rows, fewer than two images, or images that are not
+            of the type and on the device of the model's weights.
 
     Example:
         >>> from gnet_lib import MiniGoogLeNet
@@ -128,8 +146,7 @@ def activation_std(model: GoogLeNet, images: Tensor) -> dict[str, float]:
         >>> list(scales)[:2], list(scales)[-1]
         (['images', 'conv1'], '4b')
     """
-    _require_rows(model)
-    require_maps(images, model.in_channels, name="images")
+    _require_images(images, _require_rows(model))
     if len(images) < 2:
         raise ValueError(
             f"images must be at least two, to differ at all, but there is {len(images)}"
@@ -171,7 +188,8 @@ def gradient_norms(
         the network; ``"fc"``, the last linear layer, at the end.
 
     Raises:
-        ValueError: for a model without rows, or a bad ``aux_weight``.
+        ValueError: for a model without rows or without weights to train, images or labels
+            that do not fit it, or a bad ``aux_weight``.
 
     Example:
         >>> from gnet_lib import MiniGoogLeNet
@@ -181,13 +199,17 @@ def gradient_norms(
 
     Source: section 5 gives the gradient as one reason for the auxiliary classifiers.
     """
-    _require_rows(model)
+    _require_images(images, _require_rows(model))
+    if not len(images):
+        raise ValueError("images must be at least one, but there are none")
     weights = {
         name: [each for each in row.parameters() if each.dim() > 1 and each.requires_grad]
         for name, row in [*model.body.items(), ("fc", model.fc)]
     }
     weights = {name: some for name, some in weights.items() if some}
     everything = [each for some in weights.values() for each in some]
+    if not everything:
+        raise ValueError("model must have weights to train, but all of them are frozen")
     with training_mode_without_traces(model), torch.enable_grad():
         loss = joint_loss(model(images), labels, aux_weight)
         # Returns the gradients and does not store them in the parameters.
@@ -198,8 +220,19 @@ def gradient_norms(
     }
 
 
-def _require_rows(model: Any) -> None:
+def _require_rows(model: Any) -> GoogLeNet:
     if not isinstance(getattr(model, "body", None), nn.ModuleDict):
         raise ValueError(
             f"model must be a GoogLeNet, whose rows are in model.body, but it is {shown(model)}"
+        )
+    return model
+
+
+def _require_images(images: Tensor, model: GoogLeNet) -> None:
+    require_maps(images, model.in_channels, name="images")
+    weight = next(model.parameters())
+    if (images.dtype, images.device) != (weight.dtype, weight.device):
+        raise ValueError(
+            f"images must be {weight.dtype} on {weight.device}, as the model's weights are, but "
+            f"they are {images.dtype} on {images.device}; use images.to(model.fc.weight)"
         )

@@ -170,7 +170,11 @@ class MaxPool:
 
         Returns:
             Pixels a side; below 1 where nothing of the map is left.
+
+        Raises:
+            ValueError: if ``size`` is not a whole number of at least 1.
         """
+        size = require_whole_number("size", size, at_most=None)
         span = size + 2 * self.padding - self.kernel_size
         if not self.ceil_mode:
             return span // self.stride + 1

@@ -5,10 +5,11 @@ the library, so that a chapter finds them wherever it runs.
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gnet_lib._check import require_choice
+from gnet_lib._check import require_choice, shown
 
 FOLDER = Path(__file__).parent / "results"
 
@@ -42,6 +43,9 @@ def provenance(record: dict[str, Any]) -> str:
     Returns:
         The three lines.
 
+    Raises:
+        ValueError: for what is no such record.
+
     Example:
         >>> machine = {"cpu": "Some CPU", "cores": 2, "threads": 1, "device": "cpu",
         ...            "python": "3.11.2", "torch": "2.14.1", "instructions": "AVX512"}
@@ -51,7 +55,12 @@ def provenance(record: dict[str, Any]) -> str:
         Some CPU (AVX512), 2 cores; 1 thread a run; on cpu
         Python 3.11.2, torch 2.14.1
     """
-    made = record.get("results made", record)
+    made = record.get("results made", record) if isinstance(record, Mapping) else None
+    if not isinstance(made, Mapping) or not {"date", "machine"} <= set(made):
+        raise ValueError(
+            "record must say how it was made, as those of read_record do, but it is "
+            f"{shown(record)}"
+        )
     machine = made["machine"]
     threads = "1 thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
     return (

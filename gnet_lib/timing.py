@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 from gnet_lib._check import (
-    first_line,
     require_instance,
     require_model,
     require_number,
@@ -73,7 +72,7 @@ def latency_ms(model: nn.Module, batch: Tensor, repeats: int = 20) -> float:
             raise ValueError(
                 "model must turn batch into a tensor, but with a batch of the shape "
                 f"{tuple(batch.shape)}, {batch.dtype}, on {batch.device}, it stops: "
-                f"{first_line(error)}"
+                f"{type(error).__name__}: {error}"
             ) from error
 
 

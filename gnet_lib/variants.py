@@ -6,10 +6,13 @@ gives the same outputs as ``torchvision.models.googlenet``.
 """
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 
+import torch
 from torch import nn
 
+from gnet_lib._check import require_instance, shown
 from gnet_lib.design import NOTES, TORCHVISION
 from gnet_lib.googlenet import GoogLeNet
 from gnet_lib.inception import Inception
@@ -158,7 +161,9 @@ def torchvision_variant(num_classes: int = 1000, *, aux: bool = True) -> GoogLeN
     return model
 
 
-def load_torchvision_weights(model: GoogLeNet, theirs: nn.Module) -> None:
+def load_torchvision_weights(
+    model: GoogLeNet, theirs: nn.Module | Mapping[str, torch.Tensor]
+) -> None:
     """Copy the weights of ``torchvision.models.googlenet`` into ``torchvision_variant``.
 
     The layers have other names there, but both networks list them in the same order: the
@@ -168,11 +173,12 @@ def load_torchvision_weights(model: GoogLeNet, theirs: nn.Module) -> None:
 
     Args:
         model: what ``torchvision_variant`` returned; its weights are replaced.
-        theirs: what ``torchvision.models.googlenet`` returned.
+        theirs: what ``torchvision.models.googlenet`` returned; or its ``state_dict()``, which
+            is also what torchvision's file of weights holds, in any order.
 
     Raises:
-        ValueError: if the two do not have the same number of weights, or if the shapes
-            of a pair differ. ``model`` is unchanged then.
+        ValueError: if ``theirs`` is neither, if the two do not have the same number of
+            weights, or if the shapes of a pair differ. ``model`` is unchanged then.
 
     Warns:
         UserWarning: if ``theirs`` rescales its input, which ``model`` does not.
@@ -185,7 +191,8 @@ def load_torchvision_weights(model: GoogLeNet, theirs: nn.Module) -> None:
         >>> bool((model.fc.weight == theirs.fc.weight).all())
         True
     """
-    ours, weights = model.state_dict(), theirs.state_dict()
+    require_instance("model", model, GoogLeNet, "a network that torchvision_variant() built")
+    ours, weights = model.state_dict(), _weights_in_order(theirs)
     if len(ours) != len(weights):
         raise ValueError(
             f"theirs must have as many tensors as model, {len(ours)}, but it has "
@@ -208,3 +215,25 @@ def load_torchvision_weights(model: GoogLeNet, theirs: nn.Module) -> None:
             stacklevel=2,
         )
     model.load_state_dict(dict(zip(ours, weights.values(), strict=True)))
+
+
+def _weights_in_order(theirs: nn.Module | Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+    if isinstance(theirs, nn.Module):
+        return theirs.state_dict()
+    if not isinstance(theirs, Mapping):
+        raise ValueError(
+            "theirs must be what torchvision.models.googlenet() returned, or its state_dict(), "
+            f"but it is {shown(theirs)}"
+        )
+    from torchvision.models import googlenet
+
+    # A file may list its tensors in another order, for instance that of the alphabet.
+    with torch.device("meta"):
+        names = list(googlenet(weights=None, init_weights=False).state_dict())
+    unknown = [name for name in theirs if name not in names]
+    if unknown or not all(isinstance(each, torch.Tensor) for each in theirs.values()):
+        raise ValueError(
+            "theirs must hold the tensors of torchvision's googlenet by their names there, "
+            f"such as {names[0]}, but it has {', '.join(map(str, unknown[:3])) or 'other values'}"
+        )
+    return {name: theirs[name] for name in names if name in theirs}

@@ -36,7 +36,7 @@ from gnet_lib import (
     variants,
 )
 from gnet_lib.design import NAIVE, REDUCED, Conv
-from gnet_lib.paper import TABLE_1, InceptionWidths
+from gnet_lib.paper import InceptionWidths
 
 WIDTHS = InceptionWidths(1, 1, 1, 1, 1, 1)
 LAYER = shapes.inception_shapes()[0]
@@ -68,7 +68,13 @@ def small_network(**options) -> googlenet.GoogLeNet:
 def write_checkpoint() -> str:
     """A run of one step, stored."""
     training.fit(
-        classifier(), SET, epochs=1, batch_size=12, device="cpu", progress=False, checkpoint="run.pt"
+        classifier(),
+        SET,
+        epochs=1,
+        batch_size=12,
+        device="cpu",
+        progress=False,
+        checkpoint="run.pt",
     )
     return "run.pt"
 
@@ -97,23 +103,16 @@ GOOD: dict[str, Callable[[], Call]] = {
     "paper.scale_rows": lambda: good(paper.scale_rows, rows=ROWS, factor=2),
     "design.Conv": lambda: good(Conv, kernel_size=3, width="c3x3"),
     "design.Pool": lambda: good(design.Pool),
-    "design.Design": lambda: good(
-        design.Design, name="one", branches={"1x1": (Conv(1, "c1x1"),)}
-    ),
+    "design.Design": lambda: good(design.Design, name="one", branches={"1x1": (Conv(1, "c1x1"),)}),
     "design.Design.variant": lambda: good(
         REDUCED.variant, name="other", branches={"1x1": (Conv(1, "c1x1"),)}
     ),
     "design.Design.layers": lambda: good(REDUCED.layers, in_channels=2, width=lambda name: 1),
-    "design.Design.sized_layers": lambda: good(
-        REDUCED.sized_layers, in_channels=2, widths=WIDTHS
-    ),
+    "design.Design.sized_layers": lambda: good(REDUCED.sized_layers, in_channels=2, widths=WIDTHS),
     "design.Design.branch_channels": lambda: good(
         REDUCED.branch_channels, in_channels=2, widths=WIDTHS
     ),
-    "design.Design.out_channels": lambda: good(
-        REDUCED.out_channels, in_channels=2, widths=WIDTHS
-    ),
-    "design.Design.receptive_fields": lambda: good(REDUCED.receptive_fields),
+    "design.Design.out_channels": lambda: good(REDUCED.out_channels, in_channels=2, widths=WIDTHS),
     "shapes.layer_shapes": lambda: good(shapes.layer_shapes, rows=ROWS),
     "shapes.inception_shapes": lambda: good(shapes.inception_shapes, rows=ROWS),
     "shapes.smallest_image_size": lambda: good(shapes.smallest_image_size, rows=ROWS),
@@ -140,7 +139,6 @@ GOOD: dict[str, Callable[[], Call]] = {
     "cost.compare_branches": lambda: good(cost.compare_branches, **MODULE),
     "cost.compare_modules": lambda: good(cost.compare_modules, rows=ROWS),
     "cost.stacked_naive_costs": lambda: good(cost.stacked_naive_costs, rows=ROWS),
-    "cost.compare_with_table_1": lambda: good(cost.compare_with_table_1),
     "timing.latency_ms": lambda: good(
         timing.latency_ms, model=classifier(), batch=IMAGES, repeats=1
     ),
@@ -180,9 +178,7 @@ GOOD: dict[str, Callable[[], Call]] = {
         googlenet.AuxiliaryHead, in_channels=2, size=5, num_classes=10
     ),
     "googlenet.AuxiliaryHead.forward": lambda: good(googlenet.AuxiliaryHead(3, 5, 10), x=MAPS),
-    "googlenet.GoogLeNet": lambda: good(
-        googlenet.GoogLeNet, aux=False, image_size=28, rows=ROWS
-    ),
+    "googlenet.GoogLeNet": lambda: good(googlenet.GoogLeNet, aux=False, image_size=28, rows=ROWS),
     "googlenet.GoogLeNet.forward": lambda: good(small_network(), images=IMAGES),
     "googlenet.MiniGoogLeNet": lambda: good(googlenet.MiniGoogLeNet, width=0.1),
     "googlenet.MiniGoogLeNet.forward": lambda: good(
@@ -196,7 +192,6 @@ GOOD: dict[str, Callable[[], Call]] = {
     # --- data and device
     "data.ImageDataset": lambda: good(data.ImageDataset, images=IMAGES, labels=LABELS),
     "data.ImageDataset.to": lambda: good(SET.to, device="cpu"),
-    "data.ImageDataset.mean_and_std": lambda: good(BYTES.mean_and_std),
     "data.ImageDataset.normalised": lambda: good(BYTES.normalised, mean=0.5, std=0.5),
     "data.ImageDataset.stratified_subset": lambda: good(BYTES.stratified_subset, count=10),
     "data.ImageDataset.split": lambda: good(BYTES.split, count=10),
@@ -205,9 +200,9 @@ GOOD: dict[str, Callable[[], Call]] = {
     ),
     "data.batches": lambda: good(data.batches, dataset=SET, batch_size=2),
     "data.shift_and_flip": lambda: good(data.shift_and_flip, images=IMAGES),
-    "fashion_mnist.load_fashion_mnist": lambda: good(fashion_mnist.load_fashion_mnist, download=False, quiet=True),
-    "fashion_mnist.load_sample": lambda: good(fashion_mnist.load_sample),
-    "fashion_mnist.cache_folder": lambda: good(fashion_mnist.cache_folder),
+    "fashion_mnist.load_fashion_mnist": lambda: good(
+        fashion_mnist.load_fashion_mnist, download=False, quiet=True
+    ),
     "device.pick_device": lambda: good(device.pick_device, device="cpu"),
     "device.computes_bfloat16": lambda: good(device.computes_bfloat16, device="cpu"),
     "device.set_seed": lambda: good(device.set_seed, seed=0),
@@ -217,17 +212,19 @@ GOOD: dict[str, Callable[[], Call]] = {
     ),
     "evaluation.evaluate": lambda: good(evaluation.evaluate, model=classifier(), image_set=SET),
     "training.fit": lambda: good(
-        training.fit, model=classifier(), train=SET, epochs=1, batch_size=6, device="cpu",
-        progress=False, mixed_precision=False,
+        training.fit,
+        model=classifier(),
+        train=SET,
+        epochs=1,
+        batch_size=6,
+        device="cpu",
+        progress=False,
+        mixed_precision=False,
     ),
     "history.Evaluation": lambda: good(history.Evaluation, loss=0.1, accuracy=0.9, count=10),
     "history.History": lambda: good(history.History),
-    "history.History.frame": lambda: good(history.History([ROW]).frame),
     "history.History.plot": lambda: good(history.History([ROW]).plot),
-    "history.History.best": lambda: good(history.History([ROW]).best),
-    "checkpoint.load_checkpoint": lambda: good(
-        checkpoint.load_checkpoint, path=write_checkpoint()
-    ),
+    "checkpoint.load_checkpoint": lambda: good(checkpoint.load_checkpoint, path=write_checkpoint()),
     "safeguards.at_chance_level": lambda: good(
         safeguards.at_chance_level, losses=torch.rand(8), correct=torch.ones(8), classes=10
     ),
@@ -244,7 +241,7 @@ GOOD: dict[str, Callable[[], Call]] = {
     "records.provenance": lambda: good(records.provenance, record=RECORD),
     # --- figures
     "plots.branch_colour": lambda: good(plots.branch_colour, name="3x3"),
-    "plots.alt_text": lambda: good(plots.alt_text, figure=plots.break_even_dots()),
+    "plots.alt_text": lambda: good(plots.alt_text, figure=FIGURE),
     "plots.show": lambda: good(plots.show, figure=FIGURE),
     "plots.svg_bytes": lambda: good(plots.svg_bytes, figure=FIGURE),
     "plots.png_bytes": lambda: good(plots.png_bytes, figure=FIGURE),
@@ -254,11 +251,9 @@ GOOD: dict[str, Callable[[], Call]] = {
         levels={"linear": 0.8},
     ),
     "plots.branch_cost_bars": lambda: good(plots.branch_cost_bars, **MODULE),
-    "plots.break_even_dots": lambda: good(plots.break_even_dots),
     "plots.change_dots": lambda: good(
         plots.change_dots, accuracies=pandas.Series({"no shifts": 0.9}), by_chance=[0.9, 0.91]
     ),
-    "plots.channel_growth": lambda: good(plots.channel_growth),
     "plots.comparison_dots": lambda: good(
         plots.comparison_dots,
         runs=run_frame(comparison="equal epochs", network="naive", accuracy=0.9),
@@ -270,17 +265,13 @@ GOOD: dict[str, Callable[[], Call]] = {
         plots.drift_lines, differences=pandas.DataFrame({"a run": [0.0, 0.1]})
     ),
     "plots.image_grid": lambda: good(plots.image_grid, images=IMAGES[:1], titles=["a bag"]),
-    "plots.inception_diagram": lambda: good(
-        plots.inception_diagram, in_channels=2, widths=WIDTHS
-    ),
+    "plots.inception_diagram": lambda: good(plots.inception_diagram, in_channels=2, widths=WIDTHS),
     "plots.latency_bars": lambda: good(
         plots.latency_bars, times=run_frame(naive=9.0, reduced=4.0, pooling=1.0, counted=2.4)
     ),
     "plots.learning_curves": lambda: good(
         plots.learning_curves, histories={"naive": history.History([ROW])}
     ),
-    "plots.module_cost_bars": lambda: good(plots.module_cost_bars),
-    "plots.network_cost_bars": lambda: good(plots.network_cost_bars),
     "plots.network_diagram": lambda: good(plots.network_diagram, rows=ROWS),
     "plots.network_map": lambda: good(
         plots.network_map,
@@ -290,7 +281,6 @@ GOOD: dict[str, Callable[[], Call]] = {
         plots.price_bars,
         prices=pandas.DataFrame({"one": [1.0, 2.0], "two": [2.0, 1.0]}, index=["a", "b"]),
     ),
-    "plots.printed_against_computed": lambda: good(plots.printed_against_computed),
     "plots.rate_search": lambda: good(
         plots.rate_search, search=run_frame(network="naive", learning_rate=0.1, loss=0.3)
     ),
@@ -317,7 +307,6 @@ GOOD: dict[str, Callable[[], Call]] = {
     "explorer.formula": lambda: good(
         explorer.formula, measure="channels", design=NAIVE, branch="3x3"
     ),
-    "explorer.paper_settings": lambda: good(explorer.paper_settings),
     "exercises.check": lambda: good(exercises.check, exercise="8.4", answer=1),
     "exercises.checked": lambda: good(exercises.checked),
     "exercises.Exercise": lambda: good(
@@ -328,7 +317,6 @@ GOOD: dict[str, Callable[[], Call]] = {
     "exercises.Choice": lambda: good(exercises.Choice, options=("grows", "shrinks")),
     "exercises.Function": lambda: good(exercises.Function, what="one", inputs=lambda: [(1,)]),
     "exercises.Module": lambda: good(exercises.Module, shape=(1, 3, 8, 8)),
-    "exercises.Widths": lambda: good(exercises.Widths),
     "exercises.Satisfies": lambda: good(
         exercises.Satisfies, answer_type=NUMBER, conditions=((bool, "it is 0."),)
     ),

@@ -13,9 +13,11 @@ import pytest
 import torch
 from printed_table import MODULES, NAMES, PRINTED_ROWS, WIDTH_FIELDS, WORKING_NAMES
 from probes import refuses
+from torch import nn
 from torch.nn import functional as F
 
 from gnet_lib import paper
+from gnet_lib.design import REDUCED, Conv, Pool
 from gnet_lib.paper import (
     PRINTED,
     TABLE_1,
@@ -108,13 +110,13 @@ def test_convolutions_leave_maps_of_torchs_size(kernel_size):
         assert row.output_size(size) == by_torch, (stride, size)
 
 
-@pytest.mark.parametrize("kernel_size", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("kernel_size", [1, 2, 3, 4, 5, 6])
 @pytest.mark.parametrize("ceil_mode", [True, False])
 def test_poolings_leave_maps_of_torchs_size(kernel_size, ceil_mode):
     """Also where torch leaves out a last window that would lie beyond the map altogether."""
-    for stride, padding in itertools.product((1, 2, 3), range(kernel_size // 2 + 1)):
+    for stride, padding in itertools.product((1, 2, 3, 4, 5), range(kernel_size // 2 + 1)):
         row = MaxPool("p", kernel_size, stride, padding, ceil_mode)
-        for size in range(1, 13):
+        for size in (*range(1, 13), 29):
             by_torch = size_of_torch(
                 F.max_pool2d, size, kernel_size, stride, padding, ceil_mode=ceil_mode
             )
@@ -235,12 +237,24 @@ def test_a_convolution_checks_its_arguments(argument, bad):
 def test_a_pooling_checks_its_arguments(argument, bad, allowed):
     refuses(MaxPool, argument, bad, allowed=allowed, name="p")
     assert [MaxPool("p", padding=padding).padding for padding in (0, 1)] == [0, 1]
+    refuses(MaxPool("p").output_size, "size", 0)
 
 
-@pytest.mark.parametrize("bad", ["", "a.b", 3, None], ids=repr)
-def test_a_name_of_a_row_is_a_text_without_dots(bad):
+@pytest.mark.parametrize(
+    "bad", ["", "a.b", 3, None, "keys", "forward", "_modules", "for"], ids=repr
+)
+def test_a_name_of_a_row_is_a_text_that_can_name_a_layer(bad):
     refuses(InceptionRow, "name", bad, widths=WIDTHS["3a"])
     refuses(MaxPool, "name", bad)
+    refuses(Conv, "name", bad, kernel_size=1, width="c1x1")
+    with pytest.raises(ValueError, match="^branches must .*, but it is"):
+        REDUCED.variant("x", {bad: (Pool(),)})
+
+
+def test_no_name_is_left_over_that_torch_refuses():
+    for container in (nn.ModuleDict(), nn.Sequential()):
+        for name in dir(container):
+            refuses(MaxPool, "name", name)
 
 
 @pytest.mark.parametrize("bad", [(64, 96), None, InceptionWidths], ids=repr)

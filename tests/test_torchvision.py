@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 import torchvision
-from probes import on_meta
+from probes import on_meta, refuses
 from torch import nn
 
 from gnet_lib.evaluation import joint_loss
@@ -223,6 +223,18 @@ def test_training_notices_a_difference(one_step, undo, changed):
     assert [index for index, size in enumerate(differences) if size > 1e-6] == changed
 
 
+@pytest.mark.parametrize("aux", [True, False])
+def test_a_state_dict_is_taken_in_any_order(aux):
+    """Some formats of files list their tensors by the alphabet."""
+    theirs = torchvision_googlenet(aux)
+    weights = theirs.state_dict()
+    ours = torchvision_variant(num_classes=CLASSES, aux=aux).double()
+    load_torchvision_weights(ours, {name: weights[name] for name in sorted(weights)})
+    same = ours_with_weights_of(theirs, aux).state_dict()
+    for name, tensor in ours.state_dict().items():
+        assert torch.equal(tensor, same[name]), name
+
+
 # --- the parts ---------------------------------------------------------------------------
 
 
@@ -276,6 +288,25 @@ def test_heads_on_one_side_only():
     ours = on_meta(lambda: torchvision_variant(CLASSES, aux=False))
     with pytest.raises(ValueError, match="^theirs must .* 344, but it has 364; .*aux_logits=True"):
         load_torchvision_weights(ours, torchvision_googlenet())
+
+
+@pytest.mark.parametrize("argument, bad", [
+    ("theirs", None), ("theirs", "googlenet.pth"), ("theirs", nn.Linear),
+    ("model", None), ("model", GoogLeNet),
+])  # fmt: skip
+def test_what_is_no_network_and_no_state_dict_is_refused(argument, bad):
+    ours = on_meta(lambda: torchvision_variant(CLASSES, aux=False))
+    refuses(load_torchvision_weights, argument, bad, model=ours, theirs=ours)
+
+
+@pytest.mark.parametrize("bad, came", [
+    ({"body.conv1.conv.weight": torch.zeros(1)}, "body.conv1.conv.weight"),
+    ({"epoch": 3}, "epoch"), ({"conv1.conv.weight": 0}, "other values"),
+])  # fmt: skip
+def test_a_state_dict_of_another_network_is_refused(bad, came):
+    ours = on_meta(lambda: torchvision_variant(CLASSES, aux=False))
+    with pytest.raises(ValueError, match=f"^theirs must .*, but it has {came}$"):
+        load_torchvision_weights(ours, bad)
 
 
 def test_other_number_of_classes():

@@ -37,6 +37,9 @@ class AnyClass(type):
     def __getattr__(cls, name: str) -> "AnyClass":
         return stand_in(name, f"{cls.__module__}.{cls.__qualname__}")
 
+    def __getitem__(cls, parameters: object) -> "AnyClass":
+        return cls  # Dataset[int] is a Dataset
+
 
 def stand_in(name: str, module: str) -> AnyClass:
     """A class for whatever has this name in this module."""

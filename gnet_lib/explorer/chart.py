@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, cast
 
 from gnet_lib._check import require_package
-from gnet_lib.design import NAIVE, REDUCED, require_design
+from gnet_lib.design import NAIVE, REDUCED, require_designs
 from gnet_lib.explorer.formulas import MEASURES, MODULE, Designs, branches_of, setting
 from gnet_lib.explorer.signals import signals
 from gnet_lib.paper import WIDTHS, InceptionWidths
@@ -48,7 +48,7 @@ def explorer_chart(
         'white'
     """
     start = setting(in_channels, widths, size)
-    first, second = (require_design(design).name for design in designs)
+    first, second = (design.name for design in require_designs(designs, count=2))
     alt = altair_package()
     bars, notes, height = _places(designs)
     y = alt.Scale(domain=[0, height], reverse=True)

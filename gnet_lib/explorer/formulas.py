@@ -7,7 +7,7 @@ with ``gnet_lib.cost``.
 from collections.abc import Iterable
 from dataclasses import asdict
 
-from gnet_lib._check import require_choice, require_whole_number
+from gnet_lib._check import require_choice, require_text, require_whole_number
 from gnet_lib.cost import Cost, inception_cost, total
 from gnet_lib.design import NAIVE, REDUCED, Conv, Design, PlacedLayer, require_design
 from gnet_lib.paper import InceptionWidths, require_widths
@@ -86,7 +86,7 @@ def formula(measure: str, design: Design, branch: str) -> str:
         The formula, in the names of the sliders.
 
     Raises:
-        ValueError: for another measure, or what is no design.
+        ValueError: for another measure, what is no design, or a name that is no text.
 
     Example:
         >>> from gnet_lib.design import NAIVE
@@ -94,6 +94,7 @@ def formula(measure: str, design: Design, branch: str) -> str:
         'size * size * (3*3 * in_channels * c3x3)'
     """
     require_choice("measure", measure, MEASURES)
+    require_text("branch", branch)
     layers = require_design(design).layers("in_channels", str).get(branch, [])
     convolutions = [placed for placed in layers if isinstance(placed.layer, Conv)]
     if measure == "channels":

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from gnet_lib._check import require_choice, require_number, require_table
 from gnet_lib.plots.style import (
     COLOURS,
     FACES,
@@ -43,6 +44,9 @@ def rate_search(search: "pandas.DataFrame", highest: float = 1.0) -> Figure:
     Returns:
         The figure.
 
+    Raises:
+        ValueError: for a table without these columns, or a ``highest`` that is no number.
+
     Example:
         >>> import pandas
         >>> from gnet_lib import plots
@@ -51,6 +55,9 @@ def rate_search(search: "pandas.DataFrame", highest: float = 1.0) -> Figure:
         >>> plots.alt_text(plots.rate_search(pandas.DataFrame(runs))).split(": ")[1]
         'naive 0.2.'
     """
+    require_table("search", search, words=["network"], numbers=["learning_rate", "loss"])
+    _require_marks("search", search)
+    require_number("highest", highest)
     figure, axes = new_figure(2.9)
     look = {"color": INK, "linewidth": 1, "markersize": 6, "markeredgecolor": INK}
     drawn, best = search[search["loss"] <= highest], []
@@ -90,6 +97,9 @@ def comparison_dots(runs: "pandas.DataFrame") -> Figure:
     Returns:
         The figure.
 
+    Raises:
+        ValueError: for a table without these columns.
+
     Example:
         >>> import pandas
         >>> from gnet_lib import plots
@@ -98,6 +108,8 @@ def comparison_dots(runs: "pandas.DataFrame") -> Figure:
         >>> plots.alt_text(plots.comparison_dots(pandas.DataFrame(runs))).split(". ")[1]
         'equal epochs: naive 92.0 %.'
     """
+    require_table("runs", runs, words=["comparison", "network"], numbers=["accuracy"])
+    _require_marks("runs", runs)
     blocks = {
         str(comparison): {
             str(name): 100 * rows["accuracy"] for name, rows in block.groupby("network", sort=False)
@@ -127,3 +139,8 @@ def comparison_dots(runs: "pandas.DataFrame") -> Figure:
         figure,
         f"Test accuracy of {len(runs)} runs, means over the seeds. {'; '.join(sentences)}.",
     )
+
+
+def _require_marks(name: str, table: "pandas.DataFrame") -> None:
+    for network in table["network"].unique():
+        require_choice(f"each network of {name}", network, NETWORK_MARKS)

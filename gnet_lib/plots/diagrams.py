@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from gnet_lib import cost
+from gnet_lib._check import require_bool, require_odd, require_whole_number
 from gnet_lib.paper import (
     AUX_AFTER,
     TABLE_1,
@@ -29,6 +29,9 @@ from gnet_lib.plots.style import (
 )
 from gnet_lib.shapes import LayerShape, layer_shapes
 
+MOST_PIXELS = 10_000
+"""More than so many of a convolution's maps nobody can tell apart, and they take a minute."""
+
 
 def convolution_diagram(in_channels: int, out_channels: int, kernel_size: int, size: int) -> Figure:
     """Which products one convolution computes, with small maps drawn pixel by pixel.
@@ -46,7 +49,8 @@ def convolution_diagram(in_channels: int, out_channels: int, kernel_size: int, s
         The figure.
 
     Raises:
-        ValueError: if a number is not a whole number of at least 1, or the kernel does not fit.
+        ValueError: if a number is not a whole number of at least 1, the kernel does not fit, or
+            the maps have too many pixels to draw.
 
     Example:
         >>> from gnet_lib import plots
@@ -54,11 +58,18 @@ def convolution_diagram(in_channels: int, out_channels: int, kernel_size: int, s
         >>> plots.alt_text(figure).split(": ")[1]
         'each of 48 output values is a sum of 18 products.'
     """
-    cost.conv_cost(in_channels, out_channels, kernel_size, size)  # checks the numbers
-    if kernel_size % 2 == 0 or kernel_size > size:
+    in_channels = require_whole_number("in_channels", in_channels)
+    out_channels = require_whole_number("out_channels", out_channels)
+    size = require_whole_number("size", size)
+    if require_odd("kernel_size", kernel_size) > size:
         raise ValueError(
-            f"kernel_size must be odd and at most {size}, the size of the map, "
-            f"but it is {kernel_size}"
+            f"kernel_size must be at most {size}, the size of the map, but it is {kernel_size}"
+        )
+    pixels = (in_channels + out_channels) * size**2
+    if pixels > MOST_PIXELS:
+        raise ValueError(
+            f"(in_channels + out_channels) * size**2 must be at most {MOST_PIXELS:,}, because "
+            f"every pixel is drawn, but it is {pixels:,}"
         )
     figure, axes = new_figure(2.5)
     axes.axis("off")
@@ -109,11 +120,15 @@ def network_diagram(
     Returns:
         The figure.
 
+    Raises:
+        ValueError: for a bad argument.
+
     Example:
         >>> from gnet_lib import plots
         >>> plots.alt_text(plots.network_diagram()).split(', ')[0]
         'The network row by row: 9 Inception modules behind a stem'
     """
+    require_bool("aux", aux)
     figure, axes = new_figure(2.9)
     axes.axis("off")
     layers = layer_shapes(rows, image_size=image_size)

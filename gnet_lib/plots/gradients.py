@@ -1,10 +1,18 @@
 """Signal and gradient, row by row, and which runs start to learn."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gnet_lib._check import (
+    require_mapping,
+    require_number,
+    require_table,
+    require_text,
+    shown,
+)
 from gnet_lib.paper import AUX_AFTER
 from gnet_lib.plots.style import (
     COLOURS,
@@ -45,7 +53,8 @@ def row_lines(panels: dict[str, dict[str, dict[str, float]]], quantity: str) -> 
         The figure.
 
     Raises:
-        ValueError: if there is no panel, or a value is not above 0.
+        ValueError: if there is no panel, a panel has no line or more than four, a line has
+            fewer than two rows, or a value is not above 0.
 
     Example:
         >>> from gnet_lib import plots
@@ -54,15 +63,8 @@ def row_lines(panels: dict[str, dict[str, dict[str, float]]], quantity: str) -> 
         >>> plots.alt_text(figure)
         'By row of the network, gradient. He, without heads: 1e-03 at conv1, 1e-01 at 3a.'
     """
-    if not panels:
-        raise ValueError("panels must be at least one, but there are none")
-    lines = [(title, *line) for title, several in panels.items() for line in several.items()]
-    for title, name, values in lines:
-        bad = [value for value in values.values() if not value > 0]  # catches NaN, too
-        if bad:
-            raise ValueError(
-                f"panels must hold values above 0, but {name!r} of {title!r} has {bad[0]}"
-            )
+    lines = _require_lines(panels)
+    require_text("quantity", quantity)
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     figure, grid = new_panels(0.6 + 2.5 * rows, columns, rows, sharey=True)
@@ -75,6 +77,31 @@ def row_lines(panels: dict[str, dict[str, dict[str, float]]], quantity: str) -> 
         axes.set_ylabel(quantity)
     parts = [f"{title}, {name}: {_first_and_last(values)}" for title, name, values in lines]
     return finish(figure, f"By row of the network, {quantity}. {'; '.join(parts)}.")
+
+
+def _require_lines(panels: dict[str, dict[str, dict[str, float]]]) -> list[tuple[str, str, dict]]:
+    """All lines as (title of the panel, name, values), fit to be drawn."""
+    require_mapping("panels", panels, Mapping, "a dict of its lines", at_least=1)
+    lines = []
+    for title, several in panels.items():
+        if not 1 <= len(several) <= len(LOOKS):
+            raise ValueError(
+                f"panels must have one to {len(LOOKS)} lines each, but {title!r} has {len(several)}"
+            )
+        require_mapping("panels", several, Mapping, "a dict of its rows")
+        lines += [(title, name, values) for name, values in several.items()]
+    for title, name, values in lines:
+        for value in values.values():
+            if not isinstance(value, (int, float)) or not value > 0:  # NaN is not, either
+                raise ValueError(
+                    f"panels must hold values above 0, but {name!r} of {title!r} has {shown(value)}"
+                )
+        if len(values) < 2:
+            raise ValueError(
+                f"panels must have lines of at least two rows, but {name!r} of {title!r} has "
+                f"{len(values)}"
+            )
+    return lines
 
 
 def _draw_row_lines(axes: Axes, several: dict[str, dict[str, float]]) -> None:
@@ -107,6 +134,9 @@ def start_dots(runs: "pandas.DataFrame", chance: float, started: float) -> Figur
     Returns:
         The figure.
 
+    Raises:
+        ValueError: for a table without these columns, or an accuracy that is not from 0 to 1.
+
     Example:
         >>> import pandas
         >>> from gnet_lib import plots
@@ -115,6 +145,10 @@ def start_dots(runs: "pandas.DataFrame", chance: float, started: float) -> Figur
         >>> plots.alt_text(plots.start_dots(runs, chance=0.1, started=0.3)).split(": ")[1]
         'he 1 of 1 without heads and 1 of 1 with them.'
     """
+    words, numbers = ["start", "heads"], ["learning_rate", "accuracy"]
+    require_table("runs", runs, words, numbers)
+    require_number("chance", chance, at_least=0, at_most=1)
+    require_number("started", started, at_least=0, at_most=1)
     rates = sorted(set(runs["learning_rate"]))
     starts = {str(start): group for start, group in runs.groupby("start", sort=False)}
     figure, panels = new_panels(3.0, columns=len(starts), sharey=True)

@@ -12,7 +12,16 @@ from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 
 from gnet_lib import cost
 from gnet_lib._check import require_bool, require_whole_number
-from gnet_lib.design import NAIVE, REDUCED, BranchLayer, Conv, Design, PlacedLayer, require_design
+from gnet_lib.design import (
+    NAIVE,
+    REDUCED,
+    BranchLayer,
+    Conv,
+    Design,
+    PlacedLayer,
+    require_design,
+    require_designs,
+)
 from gnet_lib.paper import InceptionWidths, require_widths
 from gnet_lib.plots.style import (
     COLOURS,
@@ -219,6 +228,7 @@ def branch_cost_bars(
         >>> plots.alt_text(figure).split("; ")[1]
         '3x3 173 M against 101 M'
     """
+    require_designs(designs, count=2)
     first, second = (cost.inception_cost(in_channels, widths, size, each) for each in designs)
     branches = list(dict.fromkeys([*first, *second]))
     figure, axes = new_figure(2.7)

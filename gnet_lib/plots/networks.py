@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from gnet_lib._check import require_table, require_text
 from gnet_lib.plots.style import (
     INK,
     LABEL,
@@ -35,6 +36,9 @@ def network_map(networks: "pandas.DataFrame", highlight: str = "GoogLeNet") -> F
     Returns:
         The figure.
 
+    Raises:
+        ValueError: for a table without these columns, or a ``highlight`` that is no text.
+
     Example:
         >>> import pandas
         >>> from gnet_lib import plots
@@ -43,6 +47,8 @@ def network_map(networks: "pandas.DataFrame", highlight: str = "GoogLeNet") -> F
         >>> plots.alt_text(figure).split(": ")[1]
         'GoogLeNet 1.58 G, 69.8 %, 7 M.'
     """
+    require_table("networks", networks, numbers=["multiply-adds", "parameters", "accuracy"])
+    require_text("highlight", highlight)
     figure, axes = new_figure(3.5)
     networks = networks.sort_values("multiply-adds")
     rows = dict(zip(networks.index, networks.to_dict("records"), strict=True))
@@ -99,6 +105,10 @@ def price_bars(prices: "pandas.DataFrame", highlight: str = "GoogLeNet") -> Figu
     Returns:
         The figure.
 
+    Raises:
+        ValueError: for a table that is too small or holds no numbers, or a ``highlight`` that is
+            no text.
+
     Example:
         >>> import pandas
         >>> from gnet_lib import plots
@@ -107,6 +117,10 @@ def price_bars(prices: "pandas.DataFrame", highlight: str = "GoogLeNet") -> Figu
         >>> plots.alt_text(plots.price_bars(frame)).split("; ")[1]
         'by multiply-adds: AlexNet, GoogLeNet.'
     """
+    require_table("prices", prices, numbers=None, at_least=2)
+    if prices.shape[1] < 2:
+        raise ValueError(f"prices must have at least two columns, but it has {prices.shape[1]}")
+    require_text("highlight", highlight)
     figure, panels = new_panels(0.9 + 0.32 * len(prices), columns=prices.shape[1], sharey=True)
     colours = [PLAIN if name == highlight else SOFT for name in prices.index]
     orders = []
@@ -120,6 +134,8 @@ def price_bars(prices: "pandas.DataFrame", highlight: str = "GoogLeNet") -> Figu
         axes.xaxis.set_visible(False)
         axes.spines["bottom"].set_visible(False)
         axes.tick_params(axis="y", length=0)
-        orders.append(f"by {' '.join(price.split())}: {', '.join(values.sort_values().index)}")
+        orders.append(
+            f"by {' '.join(price.split())}: {', '.join(map(str, values.sort_values().index))}"
+        )
     name_rows(panels[0], prices.index)
     return finish(figure, f"{len(prices)} networks, from the cheapest on, {'; '.join(orders)}.")

@@ -8,7 +8,12 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from gnet_lib._check import require_choice, require_package
+from gnet_lib._check import (
+    require_choice,
+    require_instance,
+    require_package,
+    require_whole_number,
+)
 from gnet_lib.plots.style import STYLE
 
 
@@ -22,7 +27,7 @@ def show(figure: Figure, image_format: str = "svg") -> None:
         image_format: ``"svg"`` or ``"png"``.
 
     Raises:
-        ValueError: for another format.
+        ValueError: for another format, or what is no figure.
         ModuleNotFoundError: if IPython is not installed; ``svg_bytes`` and ``png_bytes`` need
             no other package.
 
@@ -52,6 +57,9 @@ def svg_bytes(figure: Figure) -> bytes:
     Returns:
         What to write into a file whose name ends in .svg.
 
+    Raises:
+        ValueError: for what is no figure.
+
     Example:
         >>> from gnet_lib import plots
         >>> plots.svg_bytes(plots.break_even_dots())[:5]
@@ -65,20 +73,24 @@ def png_bytes(figure: Figure, dpi: int = 110) -> bytes:
 
     Args:
         figure: what a function of this room returned.
-        dpi: pixels an inch.
+        dpi: pixels an inch, at most 1200.
 
     Returns:
         What to write into a file whose name ends in .png.
+
+    Raises:
+        ValueError: for what is no figure, or another ``dpi``.
 
     Example:
         >>> from gnet_lib import plots
         >>> plots.png_bytes(plots.break_even_dots())[1:4]
         b'PNG'
     """
-    return _rendered(figure, "png", dpi=dpi)
+    return _rendered(figure, "png", dpi=require_whole_number("dpi", dpi, at_most=1200))
 
 
 def _rendered(figure: Figure, image_format: str, **options: Any) -> bytes:
+    _require_figure(figure)
     picture = BytesIO()
     with matplotlib.rc_context(STYLE):
         if isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
@@ -98,10 +110,18 @@ def alt_text(figure: Figure) -> str:
     Returns:
         The sentence, for those who cannot see the picture.
 
+    Raises:
+        ValueError: for what is no figure.
+
     Example:
         >>> from gnet_lib import WIDTHS, plots
         >>> figure = plots.inception_diagram(192, WIDTHS["3a"], reveal=False)
         >>> plots.alt_text(figure).split(":")[0]
         'The reduced Inception module'
     """
-    return str(figure.get_label())
+    return str(_require_figure(figure).get_label())
+
+
+def _require_figure(figure: Figure) -> Figure:
+    wanted = "a matplotlib Figure, as the functions of gnet_lib.plots return it"
+    return require_instance("figure", figure, Figure, wanted)

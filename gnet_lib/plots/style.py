@@ -15,6 +15,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from gnet_lib._check import require_text
+
 COLOURS = {"1x1": "#0072B2", "3x3": "#D55E00", "5x5": "#009E73", "pool": "#CC79A7"}
 """One colour a branch, the same in every figure."""
 
@@ -62,11 +64,14 @@ def branch_colour(name: str) -> str:
     Returns:
         The colour, as ``"#rrggbb"``.
 
+    Raises:
+        ValueError: for a name that is no text.
+
     Example:
         >>> branch_colour("3x3")
         '#D55E00'
     """
-    return COLOURS.get(name, SPARE)
+    return COLOURS.get(require_text("name", name), SPARE)
 
 
 def new_figure(height: float) -> tuple[Figure, Axes]:

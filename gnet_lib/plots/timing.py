@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from gnet_lib._check import require_instance, require_table
 from gnet_lib.plots.style import (
     ABOVE,
     COLOURS,
@@ -21,11 +22,10 @@ from gnet_lib.plots.style import (
     new_figure,
     plain_axis,
 )
+from gnet_lib.timing import Machine
 
 if TYPE_CHECKING:
     import pandas
-
-    from gnet_lib.timing import Machine
 
 
 def latency_bars(times: "pandas.DataFrame") -> Figure:
@@ -38,6 +38,9 @@ def latency_bars(times: "pandas.DataFrame") -> Figure:
     Returns:
         The figure.
 
+    Raises:
+        ValueError: for a table without these columns.
+
     Example:
         >>> import pandas
         >>> from gnet_lib import plots
@@ -46,6 +49,7 @@ def latency_bars(times: "pandas.DataFrame") -> Figure:
         >>> plots.alt_text(plots.latency_bars(times)).split(", ")[0]
         'Measured time of one forward pass'
     """
+    require_table("times", times, numbers=["naive", "reduced", "pooling", "counted"])
     figure, axes = new_figure(3.1)
     outline = {"edgecolor": INK, "linewidth": 1.1}
     for position, row in enumerate(times.to_dict("records")):
@@ -68,7 +72,7 @@ def latency_bars(times: "pandas.DataFrame") -> Figure:
     )
 
 
-def roofline(machine: "Machine", points: "pandas.DataFrame") -> Figure:
+def roofline(machine: Machine, points: "pandas.DataFrame") -> Figure:
     """What the machine allows, and what the modules reach.
 
     Args:
@@ -79,6 +83,9 @@ def roofline(machine: "Machine", points: "pandas.DataFrame") -> Figure:
     Returns:
         The figure.
 
+    Raises:
+        ValueError: for a table without these columns, or a machine that is none.
+
     Example:
         >>> import pandas
         >>> from gnet_lib import Machine, plots
@@ -88,6 +95,9 @@ def roofline(machine: "Machine", points: "pandas.DataFrame") -> Figure:
         >>> plots.alt_text(figure).split(", ")[0]
         'Roofline of this machine with 1 modules'
     """
+    require_instance("machine", machine, Machine, "a Machine, as measure_machine() returns it")
+    numbers = ["intensity", "whole", "without pooling"]
+    require_table("points", points, words=["module", "kind"], numbers=numbers)
     figure, axes = new_figure(3.4)
     grid = [1.2**step for step in range(30)]
     axes.plot(grid, [machine.limit(value) / 1e9 for value in grid], color=INK)

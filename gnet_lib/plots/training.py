@@ -1,13 +1,25 @@
 """How runs of a training went: their curves, their chance and their drift."""
 
-from itertools import cycle, product
+from collections.abc import Mapping
+from itertools import chain, cycle, product
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gnet_lib._check import require_choice, require_mapping
+from gnet_lib._check import (
+    require_choice,
+    require_instance,
+    require_items,
+    require_mapping,
+    require_number,
+    require_table,
+    require_text,
+    shown,
+)
+from gnet_lib.history import History
 from gnet_lib.plots.style import (
     INK,
     LABEL,
@@ -28,8 +40,6 @@ from gnet_lib.plots.style import (
 if TYPE_CHECKING:
     import pandas
 
-    from gnet_lib.history import History
-
 
 CURVES = {"loss": "loss", "accuracy": "accuracy, %"}
 PARTS = {"train": "training", "validation": "validation"}
@@ -39,7 +49,7 @@ PART_LOOKS: dict[str, Look] = {
 }
 
 
-def learning_curves(histories: dict[str, "History"], across: str = "epoch") -> Figure:
+def learning_curves(histories: dict[str, History], across: str = "epoch") -> Figure:
     """Loss and accuracy of one run or several: training beside validation.
 
     Training is dotted, validation drawn through. The training's loss is the one that is
@@ -97,8 +107,6 @@ def learning_curves(histories: dict[str, "History"], across: str = "epoch") -> F
 
 
 def _require_histories(histories: Any) -> None:
-    from gnet_lib.history import History
-
     require_mapping("histories", histories, History, "what fit returned", at_least=1)
     for name, history in histories.items():
         if not history.rows:
@@ -107,12 +115,12 @@ def _require_histories(histories: Any) -> None:
             )
 
 
-def _parts(history: "History") -> list[str]:
+def _parts(history: History) -> list[str]:
     """The parts that a run has numbers of: without a validation set, training alone."""
     return [part for part in PARTS if history.rows[-1][f"{part}_accuracy"] is not None]
 
 
-def _last_values(name: str, history: "History") -> str:
+def _last_values(name: str, history: History) -> str:
     last = history.rows[-1]
     values = [
         f"{PARTS[part]} ends with loss {last[f'{part}_loss']:.3f} and accuracy "
@@ -141,7 +149,8 @@ def accuracy_curves(
         The figure.
 
     Raises:
-        ValueError: for another ``across``, or a run without rows.
+        ValueError: for another ``across``, a run without rows or without their columns, a level
+            that is not from 0 to 1, or a ``highlight`` that is no text.
 
     Example:
         >>> from gnet_lib import plots
@@ -150,11 +159,20 @@ def accuracy_curves(
         'Test accuracy by seconds of training: ours ends with 80.0% at seconds 2.'
     """
     require_choice("across", across, ("seconds", "epoch"))
+    require_text("highlight", highlight)
+    for name, level in require_mapping("levels", levels, Real, "an accuracy").items():
+        require_number(f"levels[{name!r}]", level, at_least=0, at_most=1)
+    require_mapping("runs", runs, list, "a list of runs", at_least=1)
     empty = [name for name, several in runs.items() if not (several and all(several))]
     if empty:
         raise ValueError(
             f"runs must have at least one row each, but those of {', '.join(empty)} have none"
         )
+    for row in chain.from_iterable(chain.from_iterable(runs.values())):
+        if not isinstance(row, Mapping) or not {"accuracy", across} <= set(row):
+            raise ValueError(
+                f"runs must hold rows with accuracy and {across}, but one is {shown(row)}"
+            )
     figure, axes = new_figure(3.4)
     for line_style, (name, several) in zip(cycle(("--", ":", "-.")), runs.items(), strict=False):
         colour, line_style = (PLAIN, "-") if name == highlight else (INK, line_style)
@@ -205,7 +223,8 @@ def change_dots(accuracies: "pandas.Series", by_chance: list[float]) -> Figure:
         The figure.
 
     Raises:
-        ValueError: if ``by_chance`` has fewer than two accuracies.
+        ValueError: if ``accuracies`` is no such series, or ``by_chance`` has fewer than two
+            accuracies.
 
     Example:
         >>> import pandas
@@ -214,10 +233,11 @@ def change_dots(accuracies: "pandas.Series", by_chance: list[float]) -> Figure:
         >>> plots.alt_text(figure).split('. ')[0]
         'Accuracy after 1 single changes'
     """
-    if len(by_chance) < 2:
-        raise ValueError(
-            f"by_chance must hold at least two accuracies, but it holds {len(by_chance)}"
-        )
+    import pandas
+
+    require_instance("accuracies", accuracies, pandas.Series, "a pandas.Series of accuracies")
+    for accuracy in require_items("by_chance", by_chance, Real, "accuracies", at_least=2):
+        require_number("by_chance", accuracy, at_least=0, at_most=1)
     low, high = min(by_chance), max(by_chance)
     accuracies = accuracies.sort_values()
     figure, axes = new_figure(0.9 + 0.24 * len(accuracies))
@@ -249,6 +269,9 @@ def drift_lines(differences: "pandas.DataFrame") -> Figure:
     Returns:
         The figure.
 
+    Raises:
+        ValueError: for a table without rows or of other things than numbers.
+
     Example:
         >>> import pandas
         >>> from gnet_lib import plots
@@ -256,6 +279,7 @@ def drift_lines(differences: "pandas.DataFrame") -> Figure:
         >>> plots.alt_text(plots.drift_lines(pandas.DataFrame(runs))).split(": ")[1]
         'a second run no difference; a GPU from 1e-04 to 5e-03.'
     """
+    require_table("differences", differences, numbers=None)
     figure, axes = new_figure(3.6)
     looks = cycle(product((PLAIN, INK, SOFT), ("-", ":")))
     for (colour, line), (name, column) in zip(looks, differences.items(), strict=False):
