@@ -333,6 +333,8 @@ def _require_batch_of_images(name: str, images: Any) -> None:
     if images.dim() != 4 or not len(images) or not images.is_floating_point():
         fix = f"; a single image needs a batch around it: {name}[None]" * (images.dim() == 3)
         raise ValueError(f"{wanted}, but it is {_described(images)}{fix}")
+    if images.is_meta:
+        raise ValueError(f"{wanted}, but it is on the meta device, which keeps shapes alone")
 
 
 def require_weights(model: nn.Module) -> None:
