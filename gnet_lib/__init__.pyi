@@ -14,6 +14,7 @@ from gnet_lib import explorer as explorer
 from gnet_lib import fashion_mnist as fashion_mnist
 from gnet_lib import googlenet as googlenet
 from gnet_lib import history as history
+from gnet_lib import identity as identity
 from gnet_lib import inception as inception
 from gnet_lib import paper as paper
 from gnet_lib import plots as plots
@@ -23,6 +24,7 @@ from gnet_lib import shapes as shapes
 from gnet_lib import timing as timing
 from gnet_lib import training as training
 from gnet_lib import variants as variants
+from gnet_lib.checkpoint import load_checkpoint as load_checkpoint
 from gnet_lib.cost import Cost as Cost
 from gnet_lib.cost import compare_branches as compare_branches
 from gnet_lib.cost import compare_modules as compare_modules
@@ -67,6 +69,7 @@ from gnet_lib.googlenet import GoogLeNetOutputs as GoogLeNetOutputs
 from gnet_lib.googlenet import MiniGoogLeNet as MiniGoogLeNet
 from gnet_lib.history import Evaluation as Evaluation
 from gnet_lib.history import History as History
+from gnet_lib.identity import plain_network as plain_network
 from gnet_lib.inception import Inception as Inception
 from gnet_lib.inception import InceptionBase as InceptionBase
 from gnet_lib.inception import LinearInception as LinearInception

@@ -37,13 +37,7 @@ from gnet_lib._recipe import (
     optimizer_settings,
     options_restored,
 )
-from gnet_lib.checkpoint import (
-    Checkpoint,
-    StopOnInterrupt,
-    describe_augment,
-    describe_model,
-    describe_set,
-)
+from gnet_lib.checkpoint import Checkpoint, StopOnInterrupt
 from gnet_lib.data import ImageDataset, batches
 from gnet_lib.device import (
     LARGEST_SEED,
@@ -67,6 +61,14 @@ from gnet_lib.evaluation import (
     require_weights,
 )
 from gnet_lib.history import Evaluation, History, Progress, epoch_line
+from gnet_lib.identity import (
+    describe,
+    describe_modes,
+    describe_network,
+    describe_set,
+    plain_network,
+    restore_modes,
+)
 from gnet_lib.safeguards import BeforeStep, ChanceWatch, clear_memory_error, require_finite
 
 # --- one epoch ---------------------------------------------------------------------------
@@ -267,7 +269,16 @@ def fit(
     Ctrl-C ends the current step and returns what was learnt (``history.interrupted``); a
     second Ctrl-C stops at once. With ``checkpoint`` the run is stored at every epoch's end
     and at Ctrl-C; the same call again goes on from there and, on the same CPU, ends with
-    exactly the weights of a run that was never stopped.
+    exactly the weights of a run that was never stopped. The same call means the same
+    network, images and settings, and a model that has either the run's first weights (built
+    anew after the same ``set_seed``) or those in the file; anything else is refused, by name.
+    A file that cannot be stored, or that another run has taken, causes a ``RuntimeWarning``,
+    and the training goes on.
+
+    The learning rate of each step depends on ``epochs``, so a finished run cannot be made
+    longer. To train on from its weights, begin a new run with a file of its own:
+    ``model.load_state_dict(load_checkpoint("run.pt")["model"])``, then
+    ``fit(..., checkpoint="longer.pt")``.
 
     A network that is still at chance level after the run's first 100 steps causes a
     ``RuntimeWarning`` with the usual reasons.
@@ -310,7 +321,7 @@ def fit(
         device: as for ``pick_device``.
         seed: decides the shuffles, the dropout and the augmentation. All global random
             generators are seeded with it for the length of the run.
-        checkpoint: file to store the run in, and to resume it from.
+        checkpoint: file to store the run in, and to resume it from; ``~`` is the home folder.
         progress: show the bar and a line for each epoch.
         mixed_precision: None computes convolutions and matrix products of the training
             steps in bfloat16 where ``computes_bfloat16(device)``; True does so on every
@@ -323,7 +334,8 @@ def fit(
 
     Raises:
         ValueError: for a bad argument, a model that does not fit these images, or a
-            checkpoint that is damaged or of another run.
+            checkpoint that is damaged, of another run, or in a place where it cannot be
+            written.
         NonFiniteLossError: when the loss or its gradient is no longer a finite number.
         RuntimeError: when a GPU's memory does not suffice for a step (an ``OutOfMemoryError``).
 
@@ -386,23 +398,25 @@ def _train(
     augment = None if recipe.augment is None else Augmentation(recipe.augment)
     generator = torch.Generator(device).manual_seed(derived_seed("augment", settings.seed))
     watch = ChanceWatch(classes=len(train.labels.unique()))
-    modes = TrainingMode(model)
 
     file = None
     if checkpoint is not None:
         parts = {
-            "modes": modes,
-            "model": model, "optimizer": optimizer, "scheduler": scheduler, "progress": reached,
-            "watch": watch, "random": RandomGenerators(device, generator),
+            "model": plain_network(model), "optimizer": optimizer, "scheduler": scheduler,
+            "progress": reached, "watch": watch, "random": RandomGenerators(device, generator),
         }  # fmt: skip
         head = {
             "settings": _identity(settings, model, recipe, train, validation),
             "device": device.type,
             "precision": str(precision).removeprefix("torch."),
         }
-        file = Checkpoint(Path(checkpoint), head, parts)
+        # A model that fit returned is in evaluation mode as a whole, which says nothing.
+        unknown = () if plain_network(model).training else ("modes",)
+        file = Checkpoint(checkpoint, head, parts, unknown)
         if stored := file.load():
+            restore_modes(model, stored["settings"]["modes"])
             print(_resumed_line(reached, file.path, stored, head))
+    modes = TrainingMode(plain_network(model))
     try:
         with StopOnInterrupt() as stop:
             ended = False
@@ -426,7 +440,7 @@ def _train(
         model.eval()
         optimizer.zero_grad()  # the last step's gradients are of no use to anybody
     if stop.requested:
-        print(_interrupted_line(reached, checkpoint))
+        print(_interrupted_line(reached, file))
     return History(reached.rows, interrupted=stop.requested)
 
 
@@ -468,10 +482,11 @@ def _identity(
     """Everything that must agree for a resumed run to be the same run."""
     return {
         **asdict(settings),
-        "model": describe_model(model),
-        "augment": describe_augment(recipe.augment),
-        "optimizer": describe_augment(recipe.optimizer),  # pyright: ignore[reportArgumentType]: soon describe()
-        "schedule": describe_augment(recipe.schedule),  # pyright: ignore[reportArgumentType]: as above
+        "model": describe_network(model),
+        "modes": describe_modes(model),
+        "augment": describe(recipe.augment),
+        "optimizer": describe(recipe.optimizer),
+        "schedule": describe(recipe.schedule),
         "train": describe_set(train),
         "validation": describe_set(validation),
     }
@@ -480,14 +495,16 @@ def _identity(
 # --- what fit says -----------------------------------------------------------------------
 
 
-def _interrupted_line(reached: Progress, checkpoint: str | Path | None) -> str:
+def _interrupted_line(reached: Progress, file: Checkpoint | None) -> str:
     """How far it came before Ctrl-C, and how to go on."""
     line = f"stopped by Ctrl-C: {reached.place}; the model keeps what it has learnt"
     if reached.finished:
         return line
-    if checkpoint is None:
+    if file is None:
         return f"{line}. To be able to go on after a stop, give fit a checkpoint=..."
-    return f"{line}. To go on, call fit again with the same arguments ({checkpoint})"
+    if not file.up_to_date:
+        return f"{line}, but {file.path} could not be stored: see the warning"
+    return f"{line}. To go on, call fit again with the same arguments ({file.path})"
 
 
 def _resumed_line(

@@ -56,6 +56,10 @@ class Noise:
         self.calls = 0
         self.interrupt_at, self.presses, self.crash_at = interrupt_at, presses, crash_at
 
+    def __repr__(self) -> str:
+        """What a checkpoint knows it by: pressing Ctrl-C makes it no other augmentation."""
+        return "Noise()"
+
     def __call__(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         self.calls += 1
         if self.calls == self.crash_at:
