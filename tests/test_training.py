@@ -547,9 +547,8 @@ def test_a_resumed_run_of_ones_own_recipe_is_the_uninterrupted_one(tmp_path, sch
 # --- networks of all kinds -----------------------------------------------------------------
 
 
-def some_images(count: int, channels: int, height: int, width: int, classes: int) -> ImageDataset:
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randn(count, channels, height, width, generator=generator)
+def some_images(count: int, shape: tuple[int, int, int], classes: int) -> ImageDataset:
+    images = torch.randn(count, *shape, generator=torch.Generator().manual_seed(0))
     return ImageDataset(images, torch.arange(count) % classes)
 
 
@@ -564,7 +563,7 @@ def some_images(count: int, channels: int, height: int, width: int, classes: int
     ids=["with heads", "not square", "100 classes", "torchvision's"],
 )
 def test_networks_of_all_kinds_are_trained(build, shape, classes):
-    model, images = build(), some_images(max(8, classes), *shape, classes)
+    model, images = build(), some_images(max(8, classes), shape, classes)
     before = {name: each.clone() for name, each in model.named_parameters()}
     history = run(model, images, validation=images, batch_size=4, epochs=1, learning_rate=1e-3)
     assert 0 < history.rows[0]["validation_loss"] < 100
