@@ -7,9 +7,9 @@ stopwatch), ``data`` (images and their labels), ``fashion_mnist`` (the book's da
 ``device`` (where to compute, and the seed), ``training`` (fit) with ``evaluation`` (the loss,
 and how good the answers are), ``history`` (what it reports), ``checkpoint`` (Ctrl-C and exact
 resume), ``identity`` (what a run is) and ``safeguards`` (what watches over a run),
-``diagnostics`` (first weights, signal and gradient, row by row), ``records`` (what was
-measured once and kept), ``plots`` (every figure of the book), ``explorer`` (a module with
-sliders) and ``exercises`` (checkers of a reader's answers).
+``diagnostics`` (first weights, signal and gradient, row by row), ``records`` (what was measured
+once and kept), ``plots`` (every figure of the book), ``explorer`` (a module with sliders) and
+``exercises`` (checkers of a reader's answers).
 
 A name is looked up in its room when it is first used, so that importing the library
 stays quick. Which room that is, the table in ``__init__.pyi`` says.

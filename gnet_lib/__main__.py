@@ -110,6 +110,9 @@ def main() -> int:
 def _result(check: Callable[[], None]) -> str:
     """Run one check; print its warnings as notes and its problem, if any.
 
+    Args:
+        check: prints its own line, or raises ``Problem``.
+
     Returns:
         "ok", "note" or "problem".
     """

@@ -180,9 +180,9 @@ def _read(dataset: Any, index: int) -> tuple[Tensor, int]:
 
 def _pixels(image: Any, place: str) -> Tensor:
     """An image as (C, H, W), uint8 or float32."""
-    from PIL.Image import Image
+    if hasattr(image, "getbands"):  # a PIL image, which torchvision knows how to read
+        from torchvision.transforms.functional import pil_to_tensor
 
-    if isinstance(image, Image):
         if image.mode not in ("L", "RGB"):
             deep = image.mode.startswith(("I", "F"))
             advice = "bring its values to 0..255 and to mode L" if deep else ADVICE_FOR_MODES
@@ -190,8 +190,7 @@ def _pixels(image: Any, place: str) -> Tensor:
                 f"{place} must be a picture of mode L (grey) or RGB, but it is of mode "
                 f"{image.mode}: {advice}"
             )
-        pixels = torch.from_numpy(numpy.array(image))  # (H, W) or (H, W, 3)
-        return pixels[None] if image.mode == "L" else pixels.permute(2, 0, 1)
+        return pil_to_tensor(image)
     if isinstance(image, Tensor):
         if image.ndim == 3 and image.numel() and image.dtype in (torch.uint8, torch.float32):
             return image.detach()

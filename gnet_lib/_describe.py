@@ -340,9 +340,8 @@ class Describer:
         """A layer's class, settings and tensors."""
         if (first := places.setdefault(id(layer), name)) != name:
             return f"the same layer as {first or 'the whole network'}"
-        says, short = layer.extra_repr(), len(layer.extra_repr()) <= LONGEST_TEXT
         described: dict[str, Description] = {
-            "": f"{class_name(type(layer))}({short_text(says) if short else '...'})"
+            "": f"{class_name(type(layer))}({short_text(layer.extra_repr())})"
         }
         if isinstance(code := getattr(layer, "code", None), str):  # of a traced network
             described["code"] = checksum(code)
@@ -351,8 +350,6 @@ class Describer:
             place = f"{name}.{key}"
             first = places.setdefault(id(tensor), place)
             described[key] = _tensor_kind(layer, key, tensor) if first == place else f"as {first}"
-        if not short:
-            described["description"] = short_text(says)  # behind what says it piece by piece
         parts = [part for part, _ in layer.named_children()]
         return {**described, "order": parts} if len(parts) > 1 else described
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import nn
@@ -53,7 +52,7 @@ class TrainingMode:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self.model, self.came_in_training = model, model.training
+        self.model = model
         layers = dict(model.named_modules())
         stay = [layer for layer in layers.values() if model.training and not layer.training]
         for layer in layers.values():
@@ -67,28 +66,10 @@ class TrainingMode:
         for name in self.stay:
             self.model.get_submodule(name).training = False
 
-    def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint stores: after a run the model itself no longer shows it."""
-        return {"stay": self.stay}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on as another run did; a model that says something else is of another run."""
-        if self.came_in_training and self.stay != state["stay"]:
-            raise ValueError(
-                "model must have the layers in evaluation mode that this checkpoint's run has, "
-                f"{_listed(state['stay'])}, but it has {_listed(self.stay)}; bring the same "
-                "ones there, or delete the file to start anew"
-            )
-        self.stay = state["stay"]
-
 
 def _frozen(layer: nn.Module) -> bool:
     parameters = list(layer.parameters())
     return bool(parameters) and not any(each.requires_grad for each in parameters)
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names) or "none"
 
 
 @contextmanager

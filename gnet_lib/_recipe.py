@@ -270,8 +270,7 @@ class Augmentation:
 
 def _ways_to_call(augment: Any) -> list[str]:
     """In which of the two ways a function or module can be called, the better one first."""
-    # A module passes on whatever it is given; what it takes, its forward says.
-    signature = _signature(augment.forward if isinstance(augment, nn.Module) else augment)
+    signature = _signature(augment)
     if signature is None:
         return ["images"]
     ways = {"generator": _takes(signature, 1, "generator"), "images": _takes(signature, 1)}
@@ -279,8 +278,10 @@ def _ways_to_call(augment: Any) -> list[str]:
 
 
 def _signature(function: Any) -> inspect.Signature | None:
+    # A module passes on whatever it is given; what it takes, its forward says.
+    target = function.forward if isinstance(function, nn.Module) else function
     try:
-        return inspect.signature(function)
+        return inspect.signature(target)
     except (TypeError, ValueError):  # a function in C says nothing about itself
         return None
 

@@ -194,13 +194,18 @@ class Checkpoint:
         head: plain values to be stored with the parts. ``"settings"`` describe the run: a
             file goes on only with the same ones.
         parts: what changes as the run goes on, by name; a ``"model"`` and the ``"progress"``
-            are among them. The first may refuse what is stored.
+            are among them.
+        unknown: settings that this call says nothing about; those of the file hold.
     """
 
     def __init__(
-        self, name: str | Path, head: dict[str, Any], parts: Mapping[str, Stateful]
+        self,
+        name: str | Path,
+        head: dict[str, Any],
+        parts: Mapping[str, Stateful],
+        unknown: tuple[str, ...] = (),
     ) -> None:
-        self.path, self.parts = checkpoint_path(name), parts
+        self.path, self.parts, self.unknown = checkpoint_path(name), parts, unknown
         # Found once: the program may change its folder during the run.
         self.target = Path(os.path.realpath(self.path))
         self.head = {**head, "first weights": describe_tensors(parts["model"].state_dict())}
@@ -222,7 +227,7 @@ class Checkpoint:
         stored = self._read() if self.written else {}
         if stored:
             self._require_this_run(stored)
-            self.head["first weights"] = stored["first weights"]
+            self.head |= {key: stored[key] for key in ("settings", "first weights")}
         if not stored or stored["progress"]["epoch"] <= stored["progress"]["epochs"]:
             self._rehearse()
         for name, part in self.parts.items() if stored else ():
@@ -292,7 +297,7 @@ class Checkpoint:
         return _listed(found)
 
     def _require_this_run(self, stored: dict[str, Any]) -> None:
-        found = differences(stored["settings"], self.head["settings"])
+        found = differences(stored["settings"], self.head["settings"], self.unknown)
         if list(found) == ["epochs"]:
             raise ValueError(
                 f"checkpoint {self.path} is of another run: {found['epochs']}. The learning "

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from gnet_lib._check import (
     require_bool,
     require_instance,
     require_mapping,
+    require_model,
     require_table,
     require_whole_number,
 )
@@ -367,8 +369,13 @@ def torchinfo_layers(model: nn.Module, input_size: tuple[int, ...]) -> "pandas.D
     worked out from these, since torchinfo's own figure is another one: it adds the biases,
     and takes a linear layer as used once an image, also at the end of longer shapes.
 
+    What torchinfo cannot see would be missing without a word: weights that work outside the
+    call of their layer, as in ``F.conv2d(x, layer.weight)``, and products of a model's own
+    code. So PyTorch's counter runs beside it, and a model that multiplies more often than
+    its layers explain is refused. (Only ``x * layer.weight``, value by value, is in neither.)
+
     Args:
-        model: the network.
+        model: the network, in any floating-point type; the batch comes in the same.
         input_size: shape of one batch; use a batch of 1 for counts of one image.
 
     Returns:
@@ -379,9 +386,10 @@ def torchinfo_layers(model: nn.Module, input_size: tuple[int, ...]) -> "pandas.D
         "Mult-Adds").
 
     Raises:
-        ValueError: if ``input_size`` is not a tuple of whole numbers of at least 1, if the
-            model cannot compute with such a batch, or if it has a layer with weights of a
-            kind that is not counted here.
+        ValueError: if ``model`` is no network, if ``input_size`` is not a tuple of whole
+            numbers of at least 1, if the model cannot compute with such a batch, if it has a
+            layer with weights of a kind that is not counted here, or if weights work outside
+            their layers.
 
     Example:
         >>> layers = torchinfo_layers(nn.Conv2d(192, 128, 3, padding=1), (1, 192, 28, 28))
@@ -392,15 +400,19 @@ def torchinfo_layers(model: nn.Module, input_size: tuple[int, ...]) -> "pandas.D
     import torchinfo
 
     input_size = _require_input_size(input_size)
-    _require_countable(model)
-    twin = copy.deepcopy(model)
+    _require_countable(require_model("model", model))
+    twin = _copy_of(model)
     parameter = next(twin.parameters(), torch.empty(0))
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(), FlopCounterMode(display=False) as counter:
         try:
             summary = torchinfo.summary(
-                twin, input_size=input_size, device=parameter.device, mode="eval", verbose=0
+                twin,
+                input_data=torch.rand(input_size, device=parameter.device).to(parameter.dtype),
+                device=parameter.device,
+                mode="eval",
+                verbose=0,
             )
-        except RuntimeError as error:
+        except Exception as error:  # whatever a reader's model does
             reason = error.__cause__ or error  # torchinfo hides what the model said
             raise ValueError(
                 f"input_size must be the shape of a batch that the model takes, but with "
@@ -411,9 +423,35 @@ def torchinfo_layers(model: nn.Module, input_size: tuple[int, ...]) -> "pandas.D
     rows = [
         {"layer": names[id(info.module)], **_layer_row(info, seen)}
         for info in summary.summary_list
-        if info.is_leaf_layer or isinstance(info.module, COUNTED)
+        if info.executed and (info.is_leaf_layer or isinstance(info.module, COUNTED))
     ]
-    return pandas.DataFrame(rows)
+    # The counter takes a multiply-add as two operations.
+    _require_all_seen(twin, rows, counter.get_total_flops() // 2)
+    return pandas.DataFrame(rows, columns=COLUMNS)
+
+
+COLUMNS = (
+    ["layer", "kind", "output_shape"]
+    + ["weights", "biases", "multiply_adds", "bias_additions"]
+    + ["torchinfo"]
+)
+
+
+def _copy_of(model: nn.Module) -> nn.Module:
+    """A copy of its own, also of a model that keeps a map of its last batch."""
+    # copy.deepcopy refuses what was computed with a gradient; a plain copy of it will do.
+    kept = {
+        id(value): value.detach()
+        for module in model.modules()
+        for value in vars(module).values()
+        if isinstance(value, torch.Tensor) and value.grad_fn is not None
+    }
+    try:
+        return copy.deepcopy(model, kept)
+    except Exception as error:  # whatever a reader's model holds
+        raise ValueError(
+            f"model must be one that copy.deepcopy can copy, but it stops: {error}"
+        ) from error
 
 
 def _require_input_size(input_size: tuple[int, ...]) -> tuple[int, ...]:
@@ -431,12 +469,45 @@ def _require_input_size(input_size: tuple[int, ...]) -> tuple[int, ...]:
 def _require_countable(model: nn.Module) -> None:
     """Refuse a layer whose weights would be passed over in silence."""
     for name, module in model.named_modules():
-        has_weights = any(True for _ in module.parameters(recurse=False))
-        if has_weights and not isinstance(module, COUNTED + FREE):
+        kind = f"{type(module).__name__} {name!r}"
+        own = [parameter for parameter, _ in module.named_parameters(recurse=False)]
+        if any(nn.parameter.is_lazy(parameter) for parameter in module.parameters(recurse=False)):
+            raise ValueError(
+                f"model must know its sizes, but {kind} waits for its first batch; run one "
+                "through the model first"
+            )
+        # Quantised and scripted layers hold weights where no parameter shows them.
+        if isinstance(module, torch.jit.ScriptModule) or "quantized" in type(module).__module__:
+            raise ValueError(
+                f"model must be an ordinary one, but {kind} hides its weights; count the model "
+                "from which it was made"
+            )
+        if isinstance(module, COUNTED):
+            own = [each for each in own if not each.startswith(("weight", "bias"))]
+        if own and not isinstance(module, FREE):
             raise ValueError(
                 f"model must have its weights in convolutions and linear layers, but "
-                f"{type(module).__name__} {name!r} has weights of its own, and they are not counted"
+                f"{kind} has weights of its own, and they are not counted"
             )
+
+
+def _require_all_seen(model: nn.Module, rows: list[dict], multiply_adds: int) -> None:
+    """Refuse a model that multiplies where no layer's call shows it."""
+    counted = sum(row["multiply_adds"] for row in rows)
+    if multiply_adds <= counted:
+        return
+    at_work = {row["layer"] for row in rows}
+    idle = [
+        repr(name)
+        for name, module in model.named_modules()
+        if isinstance(module, COUNTED) and name not in at_work
+    ]
+    raise ValueError(
+        f"model must multiply in the calls of its convolutions and linear layers, which make "
+        f"{counted:,} multiply-adds, but PyTorch counts {multiply_adds:,}; the others are in its "
+        "own code (F.conv2d, F.linear, @, or a layer's forward called by name), and are not "
+        f"counted. Layers that were never called: {', '.join(idle) or 'none'}"
+    )
 
 
 def _layer_row(info, seen: set[int]) -> dict:
@@ -474,10 +545,11 @@ def _count_once(parameter: torch.Tensor | None, seen: set[int]) -> int:
 def torchinfo_cost(model: nn.Module, input_size: tuple[int, ...]) -> Cost:
     """Cost of a model's convolutions and linear layers, by the layers torchinfo sees at work.
 
-    Only layers at work in evaluation are counted, so not the auxiliary classifiers.
+    Only layers at work in evaluation are counted. So a layer that works in training alone,
+    such as those of the auxiliary classifiers, is not, and its weights are not either.
 
     Args:
-        model: the network.
+        model: the network, in any floating-point type.
         input_size: shape of one batch, for instance ``(1, 3, 224, 224)``.
 
     Returns:

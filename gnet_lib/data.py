@@ -189,7 +189,7 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
         """
         try:
             there = torch.empty(0, device=torch.device(device)).device
-        except (RuntimeError, TypeError, AssertionError) as error:
+        except (RuntimeError, TypeError, ValueError, AssertionError) as error:
             raise ValueError(
                 f"device must be one that works here, for instance 'cpu', but it is "
                 f"{shown(device)}: pick_device() chooses one"
@@ -430,6 +430,8 @@ def _mean_and_std(pixels: Tensor) -> tuple[float, float]:
 def _per_channel(name: str, value: PerChannel, channels: int, above: float | None = None) -> Tensor:
     """A number, or one a channel, as a tensor (1, 1, 1) or (C, 1, 1)."""
     is_array = isinstance(value, (Tensor, numpy.ndarray, numpy.generic))
+    if isinstance(value, Tensor) and value.is_meta:
+        raise ValueError(f"{name} must hold numbers, but it is {shown(value)}")
     values = value.tolist() if is_array else value
     if not isinstance(values, (list, tuple)):
         values = [values]

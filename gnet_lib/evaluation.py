@@ -27,7 +27,6 @@ from gnet_lib.history import Evaluation
 from gnet_lib.safeguards import clear_memory_error, ran_out_of_memory
 
 if TYPE_CHECKING:
-    import numpy
     import pandas
 
 LARGEST_CLASS = 9_999  # a table of all pairs grows with the square
@@ -253,14 +252,14 @@ def _logits_of_all(
 
 
 def confusion_table(
-    labels: "Tensor | numpy.ndarray | list[int]",
-    predictions: "Tensor | numpy.ndarray | list[int]",
+    labels: Tensor | list[int],
+    predictions: Tensor | list[int],
     class_names: tuple[str, ...] | list[str] | None = None,
 ) -> "pandas.DataFrame":
     """Count how often each class was taken for each.
 
     Args:
-        labels: the true class numbers (N,).
+        labels: the true class numbers (N,); what PyTorch makes a tensor of will do, too.
         predictions: the class numbers that a model chose (N,), as ``predict`` returns them.
         class_names: a name for every class, in the order of their numbers. None: numbers,
             from 0 to the highest that occurs.
@@ -334,6 +333,8 @@ def _require_batch_of_images(name: str, images: Any) -> None:
     if images.dim() != 4 or not len(images) or not images.is_floating_point():
         fix = f"; a single image needs a batch around it: {name}[None]" * (images.dim() == 3)
         raise ValueError(f"{wanted}, but it is {_described(images)}{fix}")
+    if images.is_meta:
+        raise ValueError(f"{wanted}, but it is on the meta device, which keeps shapes alone")
 
 
 def require_weights(model: nn.Module) -> None:
@@ -352,11 +353,7 @@ def require_weights(model: nn.Module) -> None:
 
 
 def answer_for_one(model: nn.Module, images: Tensor) -> Tensor:
-    """Ask a model about the first image, so that what does not fit is said before any work.
-
-    Returns:
-        Its logits (1, num_classes).
-    """
+    """The logits (1, num_classes) of the first image: what does not fit is said at once."""
     require_weights(model)
     _require_same_type(model, images)
     one = images[:1].to(device_of(model))
@@ -430,8 +427,16 @@ def _require_labels_of(outputs: Any, labels: Any) -> None:
             "outputs must be logits (N, num_classes), or a tuple of such logits, with as many "
             f"rows as there are labels ({len(labels)}, at least 1), but it is {_described(outputs)}"
         )
+    logits = main_logits(outputs)
+    if logits.device != labels.device:
+        raise ValueError(
+            "labels must be on the device of the outputs, "
+            f"{logits.device}, but they are on {labels.device}"
+        )
+    if labels.is_meta:  # shapes without numbers
+        return
     lowest, highest = (each.item() for each in labels.aminmax())
-    classes = main_logits(outputs).shape[1]
+    classes = logits.shape[1]
     if lowest < 0 or highest >= classes:
         raise ValueError(
             f"labels must be from 0 to {classes - 1}, one for each of {classes} logits, but they "

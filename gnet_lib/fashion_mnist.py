@@ -21,16 +21,19 @@ import hashlib
 import http.client
 import os
 import sys
+import tempfile
 import urllib.request
+import uuid
 import warnings
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from gnet_lib._check import shown
+from gnet_lib._check import require_bool, require_instance, require_text, shown
 from gnet_lib.data import ImageDataset
 
 CLASS_NAMES: tuple[str, ...] = (
@@ -85,7 +88,7 @@ SAMPLE_ORIGIN = "Only the SAMPLE of Fashion-MNIST that is bundled with gnet_lib"
 
 
 class CorruptDataError(ValueError):
-    """A data file is damaged or is not what its name says.
+    """A data file is damaged, is not what its name says, or cannot be read.
 
     Example:
         >>> issubclass(CorruptDataError, ValueError)
@@ -116,6 +119,9 @@ class FashionMNIST:
         origin: a sentence that says where the images come from.
         is_sample: True when these are only the few images bundled with the library.
 
+    Raises:
+        ValueError: for an argument of another type.
+
     Example:
         >>> sample = load_sample()
         >>> sample.train, sample.is_sample
@@ -126,6 +132,12 @@ class FashionMNIST:
     test: ImageDataset
     origin: str
     is_sample: bool
+
+    def __post_init__(self) -> None:
+        require_instance("train", self.train, ImageDataset, "an ImageDataset")
+        require_instance("test", self.test, ImageDataset, "an ImageDataset")
+        require_text("origin", self.origin)
+        require_bool("is_sample", self.is_sample)
 
     def require_all(self) -> None:
         """Refuse to go on with the sample, where only the whole data set has an answer.
@@ -195,7 +207,8 @@ def load_fashion_mnist(
         The training and the test images, with their origin.
 
     Raises:
-        ValueError: ``root`` or GNET_DATA names a folder without the data.
+        ValueError: ``root`` or GNET_DATA names a folder without the data, or ``download`` or
+            ``quiet`` is not True or False.
         CorruptDataError: a file is damaged.
 
     Warns:
@@ -206,6 +219,8 @@ def load_fashion_mnist(
         >>> data.train.images.shape[1:]
         torch.Size([1, 28, 28])
     """
+    require_bool("download", download)
+    require_bool("quiet", quiet)
     place = _named_place(root)
     data = _search_usual_places(download) if place is None else _read(place)
     if not quiet:
@@ -232,17 +247,22 @@ def cache_folder() -> Path:
     """Return this library's folder in the user's cache, which need not exist.
 
     Returns:
-        Where a download is kept; it may be deleted at any time.
+        Where a download is kept; it may be deleted at any time. A user without a home, as in
+        some containers, has it where the system keeps temporary files.
 
     Example:
         >>> cache_folder().name
         'fashion-mnist'
     """
     if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+        base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
     else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "gnet_lib" / "fashion-mnist"
+        base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    try:
+        folder = Path(base).expanduser()
+    except RuntimeError:  # nobody knows where ~ is
+        folder = Path(tempfile.gettempdir())
+    return folder / "gnet_lib" / "fashion-mnist"
 
 
 def _named_place(root: str | os.PathLike[str] | None) -> _Place | None:
@@ -255,10 +275,15 @@ def _named_place(root: str | os.PathLike[str] | None) -> _Place | None:
         return None
     if not isinstance(folder, (str, os.PathLike)):
         raise ValueError(f"{name} must be the path of a folder, but it is {shown(folder)}")
-    folder = Path(folder).expanduser()
+    try:
+        folder = Path(folder).expanduser()
+    except (RuntimeError, TypeError) as error:  # ~nobody, or a path of bytes
+        raise ValueError(
+            f"{name} must be the path of a folder, but it is {shown(folder)} ({error})"
+        ) from error
     found = _folder_with_all_files(folder)
     if found is None:
-        missing = [file for file in FULL_MD5 if not _file(folder, file).is_file()]
+        missing = [file for file in FULL_MD5 if not os.path.isfile(_file(folder, file))]
         raise ValueError(
             f"{name} must name a folder with the four files of Fashion-MNIST, packed as .gz or "
             f"not, but {folder} lacks {', '.join(missing)}: put the files there, or {undo}"
@@ -322,13 +347,13 @@ def _summary(data: FashionMNIST) -> str:
 def _file(folder: Path, name: str) -> Path:
     """The packed file if there is one, else the unpacked one (which need not be there)."""
     packed = folder / f"{name}.gz"
-    return packed if packed.is_file() else folder / name
+    return packed if os.path.isfile(packed) else folder / name
 
 
 def _folder_with_all_files(folder: Path) -> Path | None:
     """Return ``folder`` or the sub-folder of it that has all four files."""
     for candidate in (folder, folder / "raw", folder / "FashionMNIST" / "raw"):
-        if all(_file(candidate, name).is_file() for name in FULL_MD5):
+        if all(os.path.isfile(_file(candidate, name)) for name in FULL_MD5):
             return candidate
     return None
 
@@ -347,7 +372,12 @@ def _read(place: _Place) -> FashionMNIST:
 
 def _verified(path: Path, md5: str, fix: str = "") -> bytes:
     """Return the bytes of a file, unpacked, or raise if they are not the right ones."""
-    return _unpacked(path.read_bytes(), path, md5, fix)
+    try:
+        content = path.read_bytes()
+    except OSError as error:  # for instance another user's file
+        cause = error.strerror or error
+        raise CorruptDataError(f"{path} cannot be read: {cause}. {fix}".strip()) from error
+    return _unpacked(content, path, md5, fix)
 
 
 def _unpacked(content: bytes, source: Path | str, md5: str, fix: str = "") -> bytes:
@@ -385,7 +415,7 @@ def _fill(cache: Path) -> None:
     for name, md5 in FULL_MD5.items():
         path = _file(cache, name)
         try:
-            if path.is_file() and _verified(path, md5):
+            if os.path.isfile(path) and _verified(path, md5):
                 continue
         except CorruptDataError as error:
             print(f"{error} Downloading it again.")
@@ -412,16 +442,24 @@ def _fetch(address: str, name: str) -> bytes:
 
     with urllib.request.urlopen(address, timeout=TIMEOUT_SECONDS) as response:
         size = response.headers.get("Content-Length")
-        total = int(size) if size else None
+        total = int(size) if size and size.isdecimal() else None
         with tqdm.wrapattr(response, "read", total=total, desc=name) as stream:
             return b"".join(iter(lambda: stream.read(2**16), b""))
 
 
 def _store(content: bytes, path: Path) -> None:
-    """Write a file so that it is there whole or not at all, also after Ctrl-C."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    """Write a file so that it is there whole or not at all, whoever else writes it now.
+
+    The name of the part is drawn anew each time: several users and computers may share the
+    folder. The rights are those of any new file, so that others can read what is kept.
+    """
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
     try:
-        temporary.write_bytes(content)
+        with temporary.open("xb") as file:
+            file.write(content)
         temporary.replace(path)
+    except OSError as error:  # a full disk does not say which file it was
+        raise OSError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -29,6 +29,7 @@ from gnet_lib.paper import (
     AUX_STRIDE,
     AUX_UNITS,
     DROPOUT,
+    LARGEST_FACTOR,
     TABLE_1,
     Convolution,
     InceptionRow,
@@ -349,7 +350,9 @@ class MiniGoogLeNet(GoogLeNet):
             module=module,
             image_size=28,
             dropout=dropout,
-            rows=scale_rows(MINI_ROWS, require_number("width", width, above=0)),
+            rows=scale_rows(
+                MINI_ROWS, require_number("width", width, above=0, at_most=LARGEST_FACTOR)
+            ),
         )
 
 

@@ -5,9 +5,17 @@ checkpoint stores it.
 """
 
 from dataclasses import asdict, dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from gnet_lib._check import require_bool, require_items
+from gnet_lib._check import (
+    require_bool,
+    require_items,
+    require_number,
+    require_text,
+    require_whole_number,
+    shown,
+)
 
 if TYPE_CHECKING:
     import pandas
@@ -23,6 +31,9 @@ class Evaluation:
         accuracy: fraction of the images classified correctly, from 0 to 1.
         count: how many images were seen.
 
+    Raises:
+        ValueError: for a loss that is no number, an accuracy out of range, or no image.
+
     Example:
         >>> Evaluation(loss=0.25, accuracy=0.9, count=10_000).accuracy
         0.9
@@ -31,6 +42,13 @@ class Evaluation:
     loss: float
     accuracy: float
     count: int
+
+    def __post_init__(self) -> None:
+        # Not finite is a loss, too: that of a model that has gone astray.
+        if isinstance(self.loss, bool) or not isinstance(self.loss, Real):
+            raise ValueError(f"loss must be a number, but it is {shown(self.loss)}")
+        require_number("accuracy", self.accuracy, at_least=0, at_most=1)
+        require_whole_number("count", self.count)
 
 
 @dataclass
@@ -99,11 +117,11 @@ class History:
             The figure of ``plots.learning_curves``.
 
         Raises:
-            ValueError: if no epoch is complete.
+            ValueError: if no epoch is complete, or for a ``label`` that is no text.
         """
         from gnet_lib import plots  # not above: this room stands below that one
 
-        return plots.learning_curves({label: self})
+        return plots.learning_curves({require_text("label", label): self})
 
     def best(self) -> dict[str, Any]:
         """The row of the highest validation accuracy (of training, without validation).

@@ -68,6 +68,48 @@ def describe_network(model: nn.Module) -> dict[str, Any]:
     return Describer().network(plain_network(model))
 
 
+def describe_modes(model: nn.Module) -> dict[str, str]:
+    """For each layer by name whether it is in training or in evaluation mode.
+
+    Args:
+        model: a network, plain or wrapped.
+
+    Returns:
+        ``"training"`` or ``"evaluation"``. A network that is in evaluation mode as a whole
+        may have come from ``fit`` or ``evaluate``: its layers' modes say nothing, and all
+        are called ``"training"``.
+
+    Example:
+        >>> network = nn.Sequential(nn.Linear(2, 3), nn.Dropout())
+        >>> _ = network[1].eval()
+        >>> describe_modes(network)
+        {'': 'training', '0': 'training', '1': 'evaluation'}
+    """
+    network = plain_network(model)
+    told = network.training
+    return {
+        name: "evaluation" if told and not layer.training else "training"
+        for name, layer in network.named_modules()
+    }
+
+
+def restore_modes(model: nn.Module, modes: Mapping[str, str]) -> None:
+    """Put each layer in the mode that ``describe_modes`` found.
+
+    Args:
+        model: a network, plain or wrapped.
+        modes: what ``describe_modes`` returned for the same network.
+
+    Example:
+        >>> network = nn.Sequential(nn.Linear(2, 3), nn.Dropout())
+        >>> restore_modes(network, {"": "training", "0": "training", "1": "evaluation"})
+        >>> network[1].training
+        False
+    """
+    for name, layer in plain_network(model).named_modules():
+        layer.training = modes[name] == "training"
+
+
 # --- tensors, images, and any value ------------------------------------------------------
 
 
@@ -145,15 +187,18 @@ def describe(value: Any) -> Any:
 # --- is it the same? ---------------------------------------------------------------------
 
 
-def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+def differences(
+    then: Mapping[str, Any], now: Mapping[str, Any], ignored: tuple[str, ...] = ()
+) -> dict[str, str]:
     """What is different between two descriptions.
 
     Args:
         then: the description in a file.
         now: the one of this call.
+        ignored: entries that do not count.
 
     Returns:
-        For each entry that differs a few words; they name the first difference within it.
+        For each entry that differs a few words, with the first difference that can be shown.
 
     Example:
         >>> then = {"epochs": 2, "model": {"relu": "ReLU()", "fc": "Linear(4, 2)"}}
@@ -163,14 +208,19 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, st
     """
     names = [*now, *(name for name in then if name not in now)]
     unequal = [name for name in names if then.get(name) != now.get(name)]
-    return {name: _difference(name, then.get(name), now.get(name)) for name in unequal}
+    return {
+        name: _difference(name, then.get(name), now.get(name))
+        for name in unequal
+        if name not in ignored
+    }
 
 
 def _difference(name: str, then: Any, now: Any) -> str:
     one, other = dict(_leaves(then)), dict(_leaves(now))
     places = [*other, *(place for place in one if place not in other)]
     unequal = [place for place in places if _shown(one, place) != _shown(other, place)]
-    first = unequal[0] if unequal else ""
+    # Of a long text only the beginning is shown, which may well be equal.
+    first = min(unequal, key=lambda at: " characters, " in _shown(one, at), default="")
     where = f"{name}: {first}" if first else name
     more = f" (and {len(unequal) - 1} more there)" if len(unequal) > 1 else ""
     return (

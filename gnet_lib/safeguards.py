@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gnet_lib._check import first_line
+from gnet_lib._check import first_line, require_whole_number, shown
 from gnet_lib.history import Progress
 
 WATCH_FROM, WATCH_TO = 81, 100  # the steps that show whether a network begins to learn
@@ -205,6 +205,9 @@ def at_chance_level(losses: Tensor, correct: Tensor, classes: int) -> bool:
     Returns:
         True where the answers could be guesses; False for fewer than two classes.
 
+    Raises:
+        ValueError: for anything but two tensors of as many numbers, or no class.
+
     Example:
         >>> losses = torch.full((2560,), math.log(10))
         >>> at_chance_level(losses, correct=torch.zeros(2560), classes=10)
@@ -212,14 +215,28 @@ def at_chance_level(losses: Tensor, correct: Tensor, classes: int) -> bool:
         >>> at_chance_level(losses - 0.1, correct=torch.zeros(2560), classes=10)
         False
     """
+    classes = require_whole_number("classes", classes)
+    for name, numbers in {"losses": losses, "correct": correct}.items():
+        _require_numbers(name, numbers, of=losses)
     if classes < 2:
         return False
     loss_error = losses.std().item() / math.sqrt(len(losses))
     learnt_loss = losses.mean().item() < math.log(classes) - 3 * loss_error
     guessing = 1 / classes
     accuracy_error = math.sqrt(guessing * (1 - guessing) / classes)
-    learnt_accuracy = correct.mean().item() > guessing + 3 * accuracy_error
+    learnt_accuracy = correct.float().mean().item() > guessing + 3 * accuracy_error
     return not (learnt_loss or learnt_accuracy)
+
+
+def _require_numbers(name: str, numbers: Tensor, of: Tensor) -> None:
+    wanted = f"{name} must be a tensor (N,) of real numbers, one an image"
+    if not isinstance(numbers, Tensor):
+        raise ValueError(f"{wanted}, but it is {shown(numbers)}")
+    real = name == "correct" or numbers.is_floating_point()
+    fits = numbers.dim() == 1 and 0 < len(numbers) == len(of) and not numbers.is_meta
+    if not (real and fits) or numbers.is_complex():
+        kind = f"{tuple(numbers.shape)} of {numbers.dtype} on {numbers.device}"
+        raise ValueError(f"{wanted}, but it is {kind}")
 
 
 def _chance_line(loss: float, accuracy: float, classes: int) -> str:

@@ -25,7 +25,7 @@ from gnet_lib._check import (
 )
 from gnet_lib._modes import evaluation_mode, one_thread
 from gnet_lib.cost import conv_cost, inception_cost, total
-from gnet_lib.design import REDUCED, Design, Pool, require_design
+from gnet_lib.design import REDUCED, Conv, Design, Pool, require_design
 from gnet_lib.paper import InceptionWidths, require_widths
 
 BYTES = 4  # of a float32
@@ -61,6 +61,12 @@ def latency_ms(model: nn.Module, batch: Tensor, repeats: int = 20) -> float:
     repeats = require_whole_number("repeats", repeats)
     require_model("model", model)
     require_instance("batch", batch, Tensor, "a torch.Tensor")
+    device = next((each.device for each in model.parameters()), batch.device)
+    if batch.device != device:
+        raise ValueError(
+            f"batch must be on the model's device, {device}, but it is on {batch.device}; "
+            f"use batch.to({str(device)!r})"
+        )
 
     def one_pass() -> None:
         model(batch).flatten()[0].item()  # .item() waits until a GPU has finished
@@ -273,8 +279,8 @@ def peak_activation_bytes(
 
     The branches run one after the other. While a layer works, the module's input, the
     outputs of the branches before, and what goes into the layer and comes out of it exist
-    side by side; at the end all outputs and their concatenation do. ReLU works in place
-    and takes nothing.
+    side by side. A ReLU writes a map of its own, and what went into its convolution is still
+    there. At the end all outputs and their concatenation exist.
 
     Args:
         in_channels: channels of the input.
@@ -297,10 +303,12 @@ def peak_activation_bytes(
     size = require_whole_number("size", size)
     layers = require_design(design).sized_layers(in_channels, require_widths(widths))
     finished, peak = 0, 0
-    for branch in design.concat_order:
+    for branch in design.branches:
         between = 0  # the first layer reads the module's input, which is there anyway
         for placed in layers[branch]:
-            peak = max(peak, in_channels + finished + between + placed.out_channels)
+            relu = isinstance(placed.layer, Conv) and placed.layer.relu
+            written = placed.out_channels * (2 if relu else 1)
+            peak = max(peak, in_channels + finished + between + written)
             between = placed.out_channels
         finished += between
     return BYTES * max(peak, in_channels + 2 * finished) * size**2

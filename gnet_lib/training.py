@@ -61,7 +61,14 @@ from gnet_lib.evaluation import (
     require_weights,
 )
 from gnet_lib.history import Evaluation, History, Progress, epoch_line
-from gnet_lib.identity import describe, describe_network, describe_set, plain_network
+from gnet_lib.identity import (
+    describe,
+    describe_modes,
+    describe_network,
+    describe_set,
+    plain_network,
+    restore_modes,
+)
 from gnet_lib.safeguards import BeforeStep, ChanceWatch, clear_memory_error, require_finite
 
 # --- one epoch ---------------------------------------------------------------------------
@@ -327,7 +334,8 @@ def fit(
 
     Raises:
         ValueError: for a bad argument, a model that does not fit these images, or a
-            checkpoint that is damaged, of another run, or where it cannot be written.
+            checkpoint that is damaged, of another run, or in a place where it cannot be
+            written.
         NonFiniteLossError: when the loss or its gradient is no longer a finite number.
         RuntimeError: when a GPU's memory does not suffice for a step (an ``OutOfMemoryError``).
 
@@ -390,28 +398,29 @@ def _train(
     augment = None if recipe.augment is None else Augmentation(recipe.augment)
     generator = torch.Generator(device).manual_seed(derived_seed("augment", settings.seed))
     watch = ChanceWatch(classes=len(train.labels.unique()))
-    modes = TrainingMode(plain_network(model))
 
     file = None
     if checkpoint is not None:
         parts = {
-            "modes": modes, "model": plain_network(model), "optimizer": optimizer,
-            "scheduler": scheduler, "progress": reached, "watch": watch,
-            "random": RandomGenerators(device, generator),
+            "model": plain_network(model), "optimizer": optimizer, "scheduler": scheduler,
+            "progress": reached, "watch": watch, "random": RandomGenerators(device, generator),
         }  # fmt: skip
         head = {
             "settings": _identity(settings, model, recipe, train, validation),
             "device": device.type,
             "precision": str(precision).removeprefix("torch."),
         }
-        file = Checkpoint(checkpoint, head, parts)
+        # A model that fit returned is in evaluation mode as a whole, which says nothing.
+        unknown = () if plain_network(model).training else ("modes",)
+        file = Checkpoint(checkpoint, head, parts, unknown)
         if stored := file.load():
+            restore_modes(model, stored["settings"]["modes"])
             print(_resumed_line(reached, file.path, stored, head))
+    modes = TrainingMode(plain_network(model))
     try:
         with StopOnInterrupt() as stop:
             ended = False
             while not (reached.finished or stop.requested or ended):
-                model.train()  # also what is wrapped around the network
                 modes.enter()
                 steps = steps_to_come(train, settings, reached, augment, generator, stop, progress)
                 with closing(steps), clear_memory_error(device, settings.batch_size):
@@ -474,6 +483,7 @@ def _identity(
     return {
         **asdict(settings),
         "model": describe_network(model),
+        "modes": describe_modes(model),
         "augment": describe(recipe.augment),
         "optimizer": describe(recipe.optimizer),
         "schedule": describe(recipe.schedule),

@@ -45,6 +45,7 @@ LONGEST = (
     "test_results.py",
     "test_tools.py",
     "test_explorer.py",
+    "test_use_elsewhere.py",
     "test_results_side_by_side.py",
     "test_results_fair.py",
     "test_graders.py",

@@ -191,6 +191,9 @@ GOOD: dict[str, Callable[[], Call]] = {
     ),
     # --- data and device
     "data.ImageDataset": lambda: good(data.ImageDataset, images=IMAGES, labels=LABELS),
+    "data.ImageDataset.from_dataset": lambda: good(
+        data.ImageDataset.from_dataset, dataset=[(image, 1) for image in BYTES.images]
+    ),
     "data.ImageDataset.to": lambda: good(SET.to, device="cpu"),
     "data.ImageDataset.normalised": lambda: good(BYTES.normalised, mean=0.5, std=0.5),
     "data.ImageDataset.stratified_subset": lambda: good(BYTES.stratified_subset, count=10),
@@ -209,6 +212,13 @@ GOOD: dict[str, Callable[[], Call]] = {
     # --- training
     "evaluation.joint_loss": lambda: good(
         evaluation.joint_loss, outputs=torch.zeros(12, 10), labels=LABELS
+    ),
+    "evaluation.predict": lambda: good(evaluation.predict, model=classifier(), images=IMAGES),
+    "evaluation.class_probabilities": lambda: good(
+        evaluation.class_probabilities, model=classifier(), images=SET
+    ),
+    "evaluation.confusion_table": lambda: good(
+        evaluation.confusion_table, labels=LABELS, predictions=LABELS
     ),
     "evaluation.evaluate": lambda: good(evaluation.evaluate, model=classifier(), image_set=SET),
     "training.fit": lambda: good(

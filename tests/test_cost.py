@@ -21,6 +21,8 @@ from probes import (
     weights_of,
 )
 from torch import nn
+from torch.nn import functional as F
+from torch.nn.utils import prune
 
 from gnet_lib.cost import (
     Cost,
@@ -311,6 +313,73 @@ def test_a_layer_that_cannot_be_counted_is_named(layer):
         match=r"^model must .*, but \w+ '1\.0.*' has weights of its own, .* not counted$",
     ):
         torchinfo_cost(model, (1, 4))
+
+
+class OwnCode(nn.Module):
+    """A model with one linear layer, ``layer``, and code of its own."""
+
+    def __init__(self, code: Any, layer: nn.Module) -> None:
+        super().__init__()
+        self.code, self.layer = code, layer
+
+    def forward(self, x):
+        return self.code(self.layer, x)
+
+
+@pytest.mark.parametrize("code, never_called", [
+    (lambda layer, x: F.linear(x, layer.weight, layer.bias), "'layer'"),
+    (lambda layer, x: layer.forward(x), "'layer'"),
+    (lambda layer, x: F.linear(layer(x), layer.weight.t()), "none"),  # tied the other way round
+    (lambda layer, x: torch.einsum("ni,oi->no", x, layer.weight), "'layer'"),
+    (lambda layer, x: layer(x) @ torch.ones(6, 2), "none"),
+], ids=["functional", "forward", "tied", "einsum", "product"])  # fmt: skip
+def test_weights_that_work_outside_the_call_of_their_layer_are_no_free_lunch(code, never_called):
+    model = OwnCode(code, nn.Linear(4, 6))
+    message = f"^model must .*, but PyTorch counts .* never called: {never_called}$"
+    with pytest.raises(ValueError, match=message):
+        torchinfo_cost(model, (2, 4))
+
+
+@pytest.mark.parametrize("build", [
+    lambda plain: torch.ao.quantization.quantize_dynamic(plain, {nn.Linear}),
+    lambda plain: torch.jit.freeze(torch.jit.script(plain.eval())),
+    lambda plain: nn.Sequential(*plain, nn.LazyLinear(2)),
+], ids=["quantised", "frozen script", "lazy"])  # fmt: skip
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_a_layer_whose_weights_are_hidden_or_unknown_is_named(build):
+    model = build(nn.Sequential(nn.Linear(4, 6), nn.ReLU()))
+    with pytest.raises(ValueError, match=r"^model must .*, but \w+ '\w*' (hides|waits)"):
+        torchinfo_cost(model, (2, 4))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_a_network_costs_the_same_in_every_floating_point_type(dtype):
+    size = (1, 1, 28, 28)
+    assert torchinfo_cost(MiniGoogLeNet().to(dtype), size) == torchinfo_cost(MiniGoogLeNet(), size)
+
+
+@pytest.mark.parametrize("code", [
+    lambda layer, x: {"logits": layer(x)}, lambda layer, x: (layer(x), [x, None]),
+])  # fmt: skip
+def test_a_model_may_put_out_several_maps(code):
+    assert torchinfo_cost(OwnCode(code, nn.Linear(4, 6)), (2, 4)) == torchinfo_cost(
+        nn.Linear(4, 6), (2, 4)
+    )
+
+
+def test_a_model_that_keeps_a_map_or_prunes_its_weights_is_counted():
+    layer: Any = nn.Linear(4, 6)
+    expected = torchinfo_cost(layer, (2, 4))
+    layer.last = layer(torch.zeros(1, 4))
+    prune.l1_unstructured(layer, "weight", 0.5)
+    assert torchinfo_cost(layer, (2, 4)) == expected
+    assert layer.last.grad_fn is not None
+
+
+@pytest.mark.parametrize("bad", [None, nn.Linear, [nn.Linear(4, 4)]], ids=repr)
+def test_what_is_no_network_is_refused(bad):
+    refuses(torchinfo_cost, "model", bad, input_size=(1, 4))
 
 
 def test_normalisations_and_activations_are_free():

@@ -176,7 +176,8 @@ def test_what_cannot_be_answered_is_refused(answer, images: Any, said):
 
 def test_a_confusion_table_counts_every_pair():
     labels, predictions = [0, 0, 1, 1, 1, 3], torch.tensor([0, 1, 1, 1, 0, 2])
-    table = confusion_table(numpy.array(labels), predictions)
+    as_array: Any = numpy.array(labels)
+    table = confusion_table(as_array, predictions)
     for true in range(4):
         for chosen in range(4):
             expected = sum(
@@ -193,7 +194,7 @@ def test_a_confusion_table_counts_every_pair():
         ((None, [0]), "labels .* None"), (([0], [0.5]), "predictions .*float32"),
         (([True], [0]), "labels .*bool"), (([-1], [0]), "labels .* -1"),
         (([0], [10**12]), "predictions .* 1000000000000"), (([0], [0, 1]), "2 pred.* 1 labels"),
-        (([], []), r"labels .* \(0,\)"), (([0], [1], ["a"]), "class_names .* 2 .* \\['a'\\]"),
+        (([], []), r"labels .* \(0,\)"), (([0], [1], ["a"]), "class_names .* 2 .* 1"),
         (([0], [1], "ab"), "class_names .* 'ab'"), (([0], [0], [1]), "class_names .* 1"),
     ],
 )  # fmt: skip

@@ -8,10 +8,13 @@ import functools
 import io
 import itertools
 import math
+import random
 import re
 import subprocess
 import sys
+import threading
 import time
+from typing import Any
 
 import nbformat
 import numpy
@@ -20,11 +23,14 @@ import torch
 from conftest import BOOK
 from IPython.core.formatters import DisplayFormatter
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from gnet_lib.exercises import (
     ANY,
     Choice,
     Exercise,
+    FaultyExercise,
+    Function,
     Module,
     Number,
     Numbers,
@@ -32,6 +38,8 @@ from gnet_lib.exercises import (
     Satisfies,
     check,
     checked,
+    evidence,
+    judge,
 )
 from gnet_lib.exercises.answers import EXERCISES
 from gnet_lib.googlenet import GoogLeNet, MiniGoogLeNet
@@ -46,9 +54,9 @@ SECONDS_FOR_A_SOLUTION = 8
 
 
 def label(stem):
-    """How a chapter's exercises are numbered: "5b", "T" for torchinfo, "S" for the bugs."""
+    """How a chapter's exercises are numbered: "5b", "T" for torchinfo, "Y" for your own."""
     first = stem.split("_")[0]
-    return {"what": "T", "spot": "S"}.get(first, first.lstrip("0"))
+    return {"what": "T", "spot": "S", "your": "Y"}.get(first, first.lstrip("0"))
 
 
 CHAPTERS = {
@@ -246,6 +254,8 @@ BY_HAND = {
     "8.4": 81_900,
     "S.1": (1, 64, 4 * 28, 28),
     "T.1": (8 + 8, 800),
+    "Y.1": (42, 10),
+    "Y.2": 240_618 + 2 * 9 * 32 - 4 * (288 + 1),
 }
 
 
@@ -338,6 +348,8 @@ MISTAKES_BY_HAND = {
     "8.4": [8.19, 81.9, 910_000],
     "S.1": [(1, 256, 28, 28), (1, 64, 28, 112), (4, 64, 28, 28)],
     "T.1": [(2 * 800, ANY), (8, ANY), (ANY, 1600), (ANY, 100), (0, ANY)],
+    "Y.1": [(32, ANY), (43, ANY), (ANY, 5)],
+    "Y.2": [241_194, 239_462, 240_042, 240_326],
 }  # fmt: skip
 
 
@@ -426,6 +438,86 @@ def test_what_a_module_has_seen_in_training_does_not_matter():
     trained = nn.BatchNorm2d(3).train()
     trained(torch.arange(300.0).reshape(4, 3, 5, 5))
     assert check(normalisation, trained)
+
+
+def kept_map(module):
+    module.last = module(torch.rand(1, 192, 5, 5))  # deepcopy refuses it
+    return module
+
+
+def cannot_be_copied(module):
+    module.lines, module.lock, module.call = (x for x in "abc"), threading.Lock(), lambda: None
+    module.one.register_forward_hook(lambda layer, inputs, output: output.relu_())
+    return module
+
+
+def in_inference_mode(module):
+    with torch.inference_mode():
+        return copy.deepcopy(module)
+
+
+class Talking(nn.Module):
+    """3a with a projection; counts, keeps and prints what it does, and makes a layer late."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.others, self.calls, self.maps = module, 0, []
+        self.others.one = nn.LazyConv2d(64, 1)
+
+    def forward(self, x):
+        print("a map of", x.shape)
+        self.calls += 1
+        self.maps.append(x)
+        if not hasattr(self, "five"):
+            self.five = self.others.five = nn.Conv2d(192, 32, 5, padding=2)
+        return self.others(x)
+
+
+# What people do with a module that is right; none of it makes it wrong.
+WRAPPED = {
+    "a map is kept": kept_map,
+    "cannot be copied": cannot_be_copied,
+    "half": lambda module: module.half(),
+    "frozen": lambda module: module.requires_grad_(False),
+    "channels last": lambda module: module.to(memory_format=torch.channels_last),
+    "parallel": nn.DataParallel,
+    "in a sequence": lambda module: nn.Sequential(module, nn.ReLU(inplace=True)),
+    "inference mode": in_inference_mode,
+    "traced": lambda module: torch.jit.trace(module, torch.rand(1, 192, 5, 5)),
+    "compiled": torch.compile,
+    "lazy and late": Talking,
+}
+
+
+def state_of(module):
+    """All that can be seen of a module: weights, modes, and what its layers keep."""
+    kept = [
+        (name, list(value) if isinstance(value, list) else value)
+        for layer in module.modules()
+        for name, value in vars(layer).items()
+        if not name.startswith("_")
+    ]
+    weights = [tensor.data_ptr() for tensor in module.parameters() if not is_lazy(tensor)]
+    types = [(type(tensor), tensor.dtype) for tensor in module.parameters()]
+    return kept, weights, types, [layer.training for layer in module.modules()]
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch, about tracing and lazy layers
+@pytest.mark.parametrize("wrapped", WRAPPED)
+def test_a_right_module_is_right_however_it_is_wrapped_and_left_as_it_was(wrapped):
+    module = WRAPPED[wrapped](copy.deepcopy(HANDMADE["8b.3"]))
+    before = state_of(module)
+    assert check("8b.3", module)
+    assert state_of(module) == before
+
+
+def test_weights_running_averages_and_gradients_come_back_after_an_error_too():
+    normalised = nn.Sequential(nn.BatchNorm2d(192), nn.Flatten(), nn.Linear(3, 3)).train()
+    normalised[0](torch.rand(4, 192, 2, 2)).sum().backward()
+    tensors = [*normalised.parameters(), *normalised.buffers(), normalised[0].weight.grad]
+    before = [tensor.clone() for tensor in tensors]
+    assert "yours stops with RuntimeError" in message("8b.3", normalised)
+    assert all(map(torch.equal, tensors, before)) and normalised[0].training
 
 
 def nearest_by_loops(images, means):
@@ -633,6 +725,97 @@ def test_what_is_wrong_with_an_answer_is_named(number, answer, named):
     assert named in message(number, answer)
 
 
+class Liar(float):
+    """Equal to everything, near to everything, and anything else than it is."""
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
+
+    def __eq__(self, other):
+        return True
+
+    def __sub__(self, other):
+        return 0.0
+
+    __rsub__ = __sub__
+
+    def __abs__(self):
+        return 0.0
+
+
+class Breaks:
+    """Whatever is asked of it, it stops."""
+
+    def __getattr__(self, name):
+        raise RuntimeError(name)
+
+    def __repr__(self):
+        raise RuntimeError("repr")
+
+
+# What nobody should give, alone and as all parts of an answer, and as what a function returns.
+ODD = [
+    None, math.nan, math.inf, "", "\ud800", 10**5000, True, [], {}, set(), object(), Breaks(),
+    Liar(-7), int, list, nn.ReLU, nn.Module(), nn.Identity(), ANY, 1j, b"x", numpy.array("a"),
+    torch.tensor(math.nan), torch.zeros(2, device="meta"), torch.tensor(1j), range(10**9),
+    torch.zeros(1).expand(10**10), NotImplemented, print, iter(()), (yes for yes in [1]),
+]  # fmt: skip
+ONE_OF_EACH_TYPE = ("1.1", "6.2", "8.3", "4.1", "3.3", "7.2", "T.2", "2.4", "4.3", "8b.2")
+
+
+@pytest.mark.parametrize("number", ONE_OF_EACH_TYPE)
+def test_odd_answers_are_wrong_and_never_an_error(number):
+    """The grader's way to judge says the same."""
+    for odd in [*ODD, *((odd,) * 2 for odd in ODD), itertools.count()]:
+        for answer in (odd, lambda *_, odd=odd: odd):
+            said = check(number, answer)
+            assert not said and said.message.startswith(f"{number}: ") and "\n" not in said.message
+            if not hasattr(type(odd), "__next__"):  # which has now been used up
+                assert judge(number, evidence(number, answer)) == said
+
+
+def test_what_is_no_number_is_not_within_any_distance():
+    assert not check("8.3", (math.nan, math.nan)) and not check("8.3", (281, math.nan))
+
+
+@pytest.mark.parametrize("number", ["3.3", "6.3", "7.3", "S.3", "8b.3"])
+def test_a_readers_settings_neither_matter_nor_change(number):
+    answer = EXERCISES[number].right()
+    random.seed(0)
+    numpy.random.seed(0)
+    expected = random.Random(0).random(), numpy.random.RandomState(0).random()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.device("meta"), torch.inference_mode(), torch.autocast("cpu"):
+            assert check(number, answer)
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert (random.random(), numpy.random.random()) == expected
+
+
+# --- judged elsewhere -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", EXERCISES)
+def test_evidence_is_judged_as_the_answer_is(number):
+    answers = [EXERCISES[number].right, *(mistaken for mistaken, _ in EXERCISES[number].mistakes)]
+    for answer in answers:
+        given = completed(number, answer())
+        assert judge(number, evidence(number, given)) == check(number, given)
+
+
+@pytest.mark.parametrize("forged", ["", "[]", "{}", '{"given": {"int": 1}}', 5])
+def test_what_is_no_evidence_is_refused(forged):
+    with pytest.raises(ValueError, match="^evidence must be"):
+        judge("8.4", forged)
+
+
+@pytest.mark.parametrize("number, forged", [("3.3", "[]"), ("8.3", "[]"), ("2.4", "[1, 2]")])
+def test_evidence_of_another_form_is_never_right(number, forged):
+    with contextlib.suppress(ValueError):
+        assert not judge(number, f'{{"given": {forged}}}')
+
+
 # --- what `check` and `checked` give ----------------------------------------------------
 
 
@@ -691,13 +874,68 @@ def test_an_exercise_of_ones_own_is_checked_like_the_books():
     "changes, complaint",
     [
         ({"answer_type": 256}, "^answer_type must be .*Number.*256"),
+        ({"answer_type": Number}, "^answer_type must be .*the class Number"),
         ({"right": 256}, "^right must be a function .*256"),
         ({"mistakes": ((416, "naive."),)}, "mistakes must be a function .*416"),
+        ({"mistakes": ((lambda: 416, 5),)}, "mistakes must be a text.*5"),
+        ({"mistakes": (lambda: 416,)}, "^each of mistakes must be a pair"),
+        ({"mistakes": None}, "^mistakes must be .*None"),
+        ({"hint": 5}, "^hint must be a text.*5"),
     ],
 )
 def test_an_exercise_of_ones_own_is_refused_at_once(changes, complaint):
     with pytest.raises(ValueError, match=complaint):
         own_exercise(**changes)
+
+
+@pytest.mark.parametrize(
+    "kind, given, complaint",
+    [
+        (Exercise, ("", "title", Number(), int), "^number must be a text"),
+        (Exercise, ("H.1", None, Number(), int), "^title must be a text.*None"),
+        (Number, (-0.1,), "^tolerance must be .*-0.1"),
+        (Number, (math.nan,), "^tolerance must be .*nan"),
+        (Number, (1,), "^tolerance must be .*below 1"),
+        (Numbers, ("height",), "^names must be several texts.*'height'"),
+        (Numbers, (("height",), -1), "^within must be .*-1"),
+        (Choice, ("grows",), "^options must be several texts.*'grows'"),
+        (Choice, ((1, 2),), "each of options must be a text.*1"),
+        (Function, ("", list), "^what must be a text"),
+        (Function, ("a function", [(1,)]), "^inputs must be a function"),
+        (Module, (8,), "^shape must be a tuple.*8"),
+        (Module, ((1, 0),), "each number of shape must be .*0"),
+        (Satisfies, (Number, ()), "^answer_type must be .*the class Number"),
+        (Satisfies, (Number(), (bool,)), "^each of conditions must be a pair"),
+        (Result, (None, "H.1"), "^right must be True or False.*None"),
+    ],
+)
+def test_types_of_answers_are_refused_at_once(kind, given, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        kind(*given)
+
+
+NO_TUPLES: Any = lambda: [1]  # noqa: E731 -- a wrong type on purpose
+
+
+@pytest.mark.parametrize(
+    "own, complaint",
+    [
+        (own_exercise(right=lambda: "many"), "^right of exercise H.1 .*the text 'many'"),
+        (own_exercise(right=lambda: 1 / 0), "^right of exercise H.1 .*ZeroDivisionError"),
+        (own_exercise(mistakes=((dict, "no."),)), "^each of mistakes of exercise H.1"),
+        (
+            own_exercise(answer_type=Function("a function", NO_TUPLES), right=lambda: abs),
+            "^inputs must make a list with a tuple",
+        ),
+        (
+            own_exercise(answer_type=Satisfies(Number(), ((lambda n: 1 / n > 0, "no."),))),
+            "^exercise H.1 cannot judge .*ZeroDivisionError",
+        ),
+    ],
+)
+def test_a_faulty_exercise_is_not_the_answers_fault(own, complaint):
+    with pytest.raises(FaultyExercise, match=complaint):
+        check(own, abs if isinstance(own.answer_type, Function) else 0)
 
 
 def test_checked_lists_the_exercises():

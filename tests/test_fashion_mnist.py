@@ -4,13 +4,17 @@ Truth from outside: torchvision's own MD5 sums and its own reader of the files.
 """
 
 import doctest
+import errno
 import gzip
 import hashlib
 import os
+import signal
 import socket
 import struct
 import sys
+import tempfile
 import threading
+import time
 import urllib.request
 import warnings
 from collections.abc import Iterator
@@ -135,6 +139,7 @@ class Server:
         self.answers: dict[str, bytes] = {}
         self.requests: list[str] = []
         self.promised_too_much = 0  # bytes announced in the header but not sent
+        self.hold: threading.Event | None = None  # how long an answer is left open
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -150,6 +155,9 @@ class Server:
                 self.send_header("Content-Length", str(length))
                 self.end_headers()
                 self.wfile.write(content)
+                if server.hold is not None:
+                    self.wfile.flush()
+                    server.hold.wait(60)
 
             def log_message(self, format: str, *args) -> None:
                 pass
@@ -296,7 +304,7 @@ def test_user_cache_on_each_system(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "local" / "gnet_lib" / "fashion-mnist"
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_folder() == tmp_path / ".cache" / "gnet_lib" / "fashion-mnist"
 
 
@@ -473,6 +481,160 @@ def test_cache_that_cannot_be_written(tiny, tmp_path, server):
     with pytest.warns(UserWarning, match="the download failed"):
         assert load_fashion_mnist().is_sample
     assert server.requests == []
+
+
+# --- where files lie, and who else is there ----------------------------------------------
+
+
+def in_another_process(work) -> int:
+    """Start a copy of this process that does the work; 0 is its code when all went well."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return child
+
+
+def exit_code(child: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def load_real() -> None:
+    assert not load_fashion_mnist(quiet=True).is_sample
+
+
+def wait_for(condition) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise TimeoutError
+
+
+def test_killed_while_a_file_is_stored(tiny, cache, server, monkeypatch):
+    server.offer(tiny)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", lambda self, target: time.sleep(60))  # all is written
+        child = in_another_process(load_real)
+        wait_for(lambda: list(cache.glob("*.part")))
+    os.kill(child, signal.SIGKILL)
+    assert exit_code(child) == -signal.SIGKILL
+    (left,) = names_in(cache)
+    assert left.endswith(".part")
+    load_real()  # what was left stands in nobody's way
+    assert set(names_in(cache)) == {left, *(f"{name}.gz" for name in NAMES)}
+
+
+def test_killed_while_a_file_arrives(tiny, cache, server):
+    server.offer(tiny)
+    server.promised_too_much = 5  # the end of the first file never comes
+    server.hold = threading.Event()
+    child = in_another_process(load_real)
+    wait_for(lambda: server.requests)
+    os.kill(child, signal.SIGKILL)
+    assert exit_code(child) == -signal.SIGKILL
+    server.hold.set()
+    assert names_in(cache) == []
+
+
+def test_two_processes_download_at_once(tiny, cache, server):
+    server.offer(tiny)
+    children = [in_another_process(load_real) for _ in range(3)]
+    assert [exit_code(child) for child in children] == [0, 0, 0]
+    assert names_in(cache) == sorted(f"{name}.gz" for name in NAMES)
+    load_real()
+
+
+@pytest.mark.parametrize("umask, mode", [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_cache_is_as_readable_as_the_umask_says(tiny, cache, server, umask, mode):
+    server.offer(tiny)
+    before = os.umask(umask)
+    try:
+        load_real()
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in cache.iterdir()} == {mode}
+
+
+def test_disk_without_room(tiny, cache, server):
+    resource = pytest.importorskip("resource")
+    server.offer(tiny)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))  # bytes a file
+    name = "train-images-idx3-ubyte.gz"
+    try:
+        with pytest.warns(UserWarning, match=f"{cache / name} cannot be written: .*SAMPLE"):
+            assert load_fashion_mnist(quiet=True).is_sample
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert names_in(cache) == []
+
+
+def test_file_that_may_not_be_read(tiny, tmp_path, cache, server, monkeypatch):
+    read = Path.read_bytes
+    name = "t10k-labels-idx1-ubyte.gz"
+
+    def refuse(path: Path) -> bytes:
+        if path in (cache / name, tmp_path / "root" / name):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    root = write(tmp_path / "root", tiny)
+    with pytest.raises(CorruptDataError, match=f"{root / name} cannot be read: Permission denied"):
+        load_fashion_mnist(root)
+    write(cache, tiny)
+    with pytest.raises(CorruptDataError, match=f"{cache / name} cannot be read"):
+        load_fashion_mnist(download=False)
+    with pytest.warns(UserWarning, match="the download failed .*SAMPLE"):
+        assert load_fashion_mnist(quiet=True).is_sample
+    assert server.requests  # it was tried
+
+
+def test_home_is_meant_by_a_tilde(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(tmp_path / "mine", tiny)
+    assert str(tmp_path / "mine") in load_fashion_mnist("~/mine", quiet=True).origin
+    monkeypatch.setenv("GNET_DATA", "~/mine")
+    assert str(tmp_path / "mine") in load_fashion_mnist(quiet=True).origin
+    monkeypatch.setenv("XDG_CACHE_HOME", "~/kept")
+    assert cache_folder() == tmp_path / "kept" / "gnet_lib" / "fashion-mnist"
+    for root in ("~nobody-of-this-name/data", b"data", [], True):
+        with pytest.raises(ValueError, match="root must be"):
+            load_fashion_mnist(root)  # pyright: ignore[reportArgumentType]
+
+
+def test_user_without_a_home(monkeypatch):
+    def nowhere(path: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "expanduser", nowhere)
+    assert cache_folder() == Path(tempfile.gettempdir()) / "gnet_lib" / "fashion-mnist"
+
+
+def test_links(tiny, tmp_path, cache, server):
+    server.offer(tiny)
+    real = write(tmp_path / "real", tiny)
+    cache.parent.mkdir(parents=True)
+    cache.symlink_to(real)  # the folder
+    load_real()
+    assert server.requests == []
+    name = "t10k-labels-idx1-ubyte.gz"
+    (real / name).unlink()
+    (real / name).symlink_to(tmp_path / "gone")  # a file that is no longer there
+    load_real()
+    assert server.requests == [name] and not (tmp_path / "gone").exists()
+
+
+@pytest.mark.parametrize("bad", [None, 1, "no", []])
+def test_switches_that_are_not_true_or_false(bad):
+    for name in ("download", "quiet"):
+        with pytest.raises(ValueError, match=f"{name} must be True or False"):
+            load_fashion_mnist(**{name: bad})
 
 
 # --- the sample --------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Every public callable answers every bad value clearly, or takes it because it may."""
 
 import inspect
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +29,7 @@ NOT_FUZZED = {
 
 
 def takes_arguments(function: Callable[..., object]) -> bool:
-    return bool(set(inspect.signature(function).parameters) - {"self"})
+    return bool(set(inspect.signature(function).parameters) - {"self", "cls"})
 
 
 def public_calls() -> set[str]:
@@ -62,6 +63,10 @@ ANYTHING = {
     ("exercises.check", "answer"): "a reader's answer: whatever it is, one line says what is wrong",
 }
 
+# A forward pass leaves these to PyTorch, which says in words what does not fit: under autocast
+# half precision is right, and so are tensors without memory where a tool records a network.
+LEFT_TO_TORCH = {"of half precision", "on meta"}
+
 COUNTED: dict[str, Counter[str]] = {}
 
 
@@ -93,9 +98,11 @@ def nowhere(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("name", GOOD)
 def test_wrong_arguments_are_answered_clearly(name, nowhere):
-    GOOD[name]()()  # the call is good
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the sample, for instance
+        GOOD[name]()()  # the call is good
     anything = {argument for call, argument in ANYTHING if call == name}
-    outcomes = fuzz(GOOD[name], anything)
+    outcomes = fuzz(GOOD[name], anything, LEFT_TO_TORCH if name.endswith(".forward") else ())
     COUNTED.setdefault(name.partition(".")[0], Counter()).update(each.verdict for each in outcomes)
     bad = [str(each) for each in outcomes if each.verdict != CLEAR]
     assert not bad, f"{len(bad)} of {len(outcomes)}:\n" + "\n".join(bad)

@@ -4,15 +4,18 @@ nbgrader itself is not among the requirements. The marks are compared with the r
 format (version 3): which fields there are, what may be locked, what earns points.
 """
 
+import ast
 import os
 import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from types import SimpleNamespace
 
 import graders
 import hand_out
 import nbformat
+import psutil
 import pytest
 from conftest import BOOK
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -33,11 +36,9 @@ def answer_cells(notebook):
     return [cell for cell in notebook.cells if hand_out.part(cell) == "answer"]
 
 
-def exercise(number, answer="..."):
-    """An answer cell as a student leaves it."""
-    source = (
-        f'from gnet_lib.exercises import check\n\nanswer = {answer}\n\ncheck("{number}", answer)'
-    )
+def exercise(number, answer="...", before=""):
+    """An answer cell as a student leaves it, perhaps with some code in front."""
+    source = f'{before}\nanswer = {answer}\n\ncheck("{number}", answer)'
     return new_code_cell(
         source,
         id=f"answer-{number.replace('.', '-')}",
@@ -113,33 +114,18 @@ def test_answer_cells_end_with_their_check():
 
 # --- plain pytest ---------------------------------------------------------------------
 
-# Stands in for the library, which would bring torch into every student's session.
-STAND_IN = """
-from types import SimpleNamespace
-
-class Result(SimpleNamespace):
-    def __bool__(self):
-        return self.right
-
-def check(number, answer):
-    return Result(right=answer == 42, message=f"{number}: that is not 42")
-"""
-RIGHT, WRONG = "42", "41"
-
-
-def stand_in(folder):
-    """A folder with a library that only has these checkers."""
-    (folder / "gnet_lib").mkdir(parents=True)
-    (folder / "gnet_lib" / "__init__.py").touch()
-    (folder / "gnet_lib" / "exercises.py").write_text(STAND_IN, encoding="utf-8")
-    return folder
+RIGHT = {"8.3": "(281, 187)", "8.4": "81_900"}
+WRONG = "41"
+SAYS_WRONG = "8.4: not right, and not near."
+FIRST, SECOND = exercise("8.3", RIGHT["8.3"]), exercise("8.4", RIGHT["8.4"])
+WRONG_SECOND = exercise("8.4", WRONG)
 
 
 def prepare(folder):
     """A hand-out with two exercises, before anybody has handed in."""
     notebook = with_answers(exercise("8.3", "(..., ...)"), exercise("8.4"))
     nbformat.write(notebook, folder / "08_training.ipynb")
-    graders.add_pytest_file(folder)
+    graders.add_pytest_files(folder)
     return folder
 
 
@@ -149,6 +135,11 @@ def hand_in(course, student, *cells, name="08_training.ipynb"):
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(with_answers(*cells), path)
     return path
+
+
+def code(source):
+    """A cell of a student's own."""
+    return new_code_cell(source)
 
 
 def graded(folder, **variables):
@@ -164,87 +155,279 @@ def graded(folder, **variables):
     return done, said
 
 
-# Whatever a browser or Jupyter appends to the name of a copy, and what a file can hold that is
+# Whatever a browser or Jupyter adds to the name of a copy, and what a file can hold that is
 # no notebook.
 BROKEN_COPIES = {
     "08_training (1)": b"",
     "08_training(2)": b"<html>",
     "08_training-1": b"[]",
     "08_training-Copy1": b"\xff\xfe",
+    "Copy of 08_training": b"[" * 100_000,
     "08_training": b'{"cells": [1], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
 }
+
+# Each stands for a kind; what is to become of it stands in the tests below. The second answer is
+# wrong where the code is meant to make it pass.
+HOSTILE = {
+    "a rewriter": [
+        code(
+            "from pathlib import Path\n"
+            "for path in Path(COURSE, 'submitted').rglob('*.ipynb'):\n"
+            "    path.write_text('{}')\n"
+            "Path(COURSE, 'test_submission.py').write_text('def test(): pass')"
+        ),
+        FIRST,
+        SECOND,
+    ],
+    "background": [
+        code(
+            "import subprocess, sys, threading, time\n"
+            "threading.Thread(target=time.sleep, args=[1000]).start()\n"
+            "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(1000)'],\n"
+            "                         start_new_session=True)\n"
+            "open(COURSE + '/daemon', 'w').write(str(child.pid))"
+        ),
+        FIRST,
+        SECOND,
+    ],
+    "check is another": [
+        code(
+            "import builtins, gnet_lib.exercises as room\n"
+            "room.check = check = builtins.check = lambda *_: True\n"
+            "room.Number.same = room.judge = lambda *_: True\n"
+            "list = sum = str = 'shadowed'"
+        ),
+        FIRST,
+        WRONG_SECOND,
+    ],
+    "crash": [code("value = 7 / 0"), FIRST, exercise("8.4", "value", before="used = 1")],
+    "ends python": [FIRST, code("import os; os._exit(0)"), SECOND],
+    "endless": [FIRST, code("while True: pass"), SECOND],
+    "exits": [FIRST, code("import sys\ntry:\n    sys.exit()\nfinally:\n    done = 1"), SECOND],
+    "image": [
+        code("from IPython.display import Image\nImage(data=b'x' * 10**7, format='png')"),
+        FIRST,
+        SECOND,
+    ],
+    "library beside it": [
+        code(
+            "import sys\n"
+            "for name in [*sys.modules]:\n"
+            "    name.startswith('gnet_lib') and sys.modules.pop(name)"
+        ),
+        code("open('gnet_lib.py', 'w').write('check = print')\nsys.path.insert(0, '')"),
+        FIRST,
+        WRONG_SECOND,
+    ],
+    "liar": [
+        code("class Liar(float):\n    __eq__ = lambda *_: True\n    __float__ = lambda _: 81_900."),
+        exercise("8.3", "(Liar(281), object())"),
+        exercise("8.4", "type('Liar', (), {'__eq__': lambda *_: True})()"),
+    ],
+    "memory": [FIRST, code("import time\nmuch = b'x' * 10**9\ntime.sleep(60)"), SECOND],
+    "prints": [FIRST, code("while True: print('x' * 1000)"), SECOND],
+    "processes": [
+        FIRST,
+        code("import os, time\nall(os.fork() for _ in range(40))\ntime.sleep(60)"),
+        SECOND,
+    ],
+    "twice": [FIRST, SECOND, exercise("8.4", WRONG)],
+    "unicode": [
+        code("class Żółw(Exception): pass"),
+        exercise("8.3", "'\\ud800\\x00\\x1b[31m'"),
+        exercise("8.4", "1", before="raise Żółw('🐢 \\udfff \\x1b[31m')"),
+    ],
+    "uses an older answer": [FIRST, exercise("8.4", "answer[1] * 438 - 6")],
+}
+
+
+def tampered(course):
+    """Marks that are no marks, and the answer's mark on a cell that is none."""
+    path = hand_in(course, "tampered", FIRST, SECOND)
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[1].metadata = {"gnet": ["8.3"]}  # still found by its check
+    notebook.cells[2] = new_markdown_cell(
+        "81_900", metadata={"gnet": {"exercise": "8.4", "part": "answer"}}
+    )
+    notebook.cells.append(code("1"))
+    notebook.cells[3].metadata = {"gnet": {"exercise": ["8.4"], "part": "answer"}}
+    nbformat.write(notebook, path)
+
+
+def encoded(course):
+    """Right notebooks in the encodings of Windows, and one of 50 MB."""
+    for student, encoding in (("bom", "utf-8-sig"), ("utf16", "utf-16")):
+        path = hand_in(course, student, FIRST, SECOND)
+        path.write_bytes(path.read_text(encoding="utf-8").encode(encoding))
+    picture = nbformat.v4.new_output("display_data", {"image/png": "x" * 50_000_000})
+    hand_in(course, "50 MB", new_code_cell("1", outputs=[picture]), FIRST, SECOND)
 
 
 @pytest.fixture(scope="module")
 def submissions(tmp_path_factory):
     """(folder, pytest's run, test -> what it says) of a whole class, graded at once."""
     course = prepare(tmp_path_factory.mktemp("course"))
-    pretended = new_code_cell("pass", metadata={"checks": "8.4"})
-    endless, ending = new_code_cell("while True: pass"), new_code_cell("import os; os._exit(1)")
-
-    hand_in(course, "ada", exercise("8.3", RIGHT), exercise("8.4", WRONG), pretended)
+    hand_in(course, "ada", FIRST, WRONG_SECOND, new_code_cell("pass", metadata={"checks": "8.4"}))
     hand_in(course, "blaise", exercise("8.3", "(42"))  # forgets a bracket, deletes a cell
-    hand_in(course, "carl", exercise("8.4", RIGHT), endless, exercise("8.3", RIGHT))
-    hand_in(course, "dora", exercise("8.4", RIGHT), ending, exercise("8.3", RIGHT))
-    for name, content in BROKEN_COPIES.items():
-        hand_in(course, "emmy", name=f"{name}.ipynb").write_bytes(content)
+    for student, cells in HOSTILE.items():
+        place = code(f"COURSE = {str(course)!r}")
+        hand_in(course, student, place, *cells)
+    (course / "submitted" / "library beside it" / "gnet_lib.py").write_text("check = print")
+    tampered(course)
+    encoded(course)
+    for place, (name, content) in enumerate(BROKEN_COPIES.items()):
+        hand_in(course, f"emmy{place}", name=f"{name}.ipynb").write_bytes(content)
     hand_in(course, "fritz", name="my homework.ipynb")
     hand_in(course, ".")
     hand_in(course, "fritz/week4")
+    hand_in(course, "gus", name="08_training.ipynb.txt")
+    (course / "submitted" / "hilde").mkdir()
+    (course / "submitted" / "hilde" / "homework.zip").touch()
+    hand_in(course, "ida", FIRST, SECOND)
+    hand_in(course, "ida", FIRST, WRONG_SECOND, name="08_training (1).ipynb")
     hand_in(course, "ada/.ipynb_checkpoints", name="08_training-checkpoint.ipynb")
-    python_path = os.pathsep.join(
-        [str(stand_in(course / "library")), os.environ.get("PYTHONPATH", "")]
-    )
-    return course, *graded(course, CELL_LIMIT_SECONDS="4", PYTHONPATH=python_path)
+    limits = {"CELL_LIMIT_SECONDS": "3", "OUTPUT_LIMIT_MB": "0.3", "MEMORY_LIMIT_GB": "0.5"}
+    return course, *graded(course, **limits, PROCESS_LIMIT="20")
+
+
+def said_of(submissions, student):
+    """What is said about both answers of a student's notebook."""
+    said = submissions[2]
+    return said[f"{student}/08_training-8.3"], said[f"{student}/08_training-8.4"]
 
 
 def test_answers_are_graded(submissions):
-    _, done, said = submissions
-    assert done.returncode == 1
-    assert said["ada/08_training-8.3"] == ""
-    assert "8.4: that is not 42" in said["ada/08_training-8.4"]
-    assert said["blaise/08_training-8.3"] != ""
-    assert "cell for the answer is missing" in said["blaise/08_training-8.4"]
+    assert submissions[1].returncode == 1
+    first, second = said_of(submissions, "ada")
+    assert first == "" and SAYS_WRONG in second
+    first, second = said_of(submissions, "blaise")
+    assert "8.3: the answer's cell stopped with SyntaxError" in first
+    assert "cell for the answer is missing" in second
 
 
-def test_an_endless_loop_costs_the_limit_once_and_only_what_follows(submissions):
-    _, done, said = submissions
-    assert said["carl/08_training-8.4"] == ""
-    assert "ran longer than 4 s" in said["carl/08_training-8.3"]
-    assert done.stdout.count("Timeout waiting for execute reply") <= 1 and "zmq" not in done.stdout
+@pytest.mark.parametrize("student", ["image", "bom", "utf16", "50 MB", "exits"])
+def test_what_is_odd_but_right_is_right(submissions, student):
+    assert said_of(submissions, student) == ("", "")
 
 
-def test_a_notebook_that_ends_python(submissions):
-    _, _, said = submissions
-    assert said["dora/08_training-8.4"] == "" and "ended Python" in said["dora/08_training-8.3"]
+@pytest.mark.parametrize(
+    "student, named",
+    [
+        ("endless", r"cell \[3\] \(while True: pass\) ran longer than 3 s"),
+        ("ends python", r"cell \[3\] \(import os; .*\) ended Python"),
+        ("memory", r"cell \[3\] .* needed more than 0.5 GB"),
+        ("prints", r"cell \[3\] .* printed more than 0.3 MB"),
+        ("processes", r"cell \[3\] .* started more than 20 processes"),
+        ("twice", r"8.4: there are several cells .* cell \[3\] .* and cell \[4\]"),
+        ("crash", r"8.4: .* NameError: name 'value' .*cell \[2\] .*ZeroDivisionError"),
+        ("uses an older answer", r"8.4: .* NameError: name 'answer' is not defined .*line 2"),
+        ("check is another", SAYS_WRONG),
+        ("library beside it", SAYS_WRONG),
+        ("tampered", "8.4: the cell for the answer is missing"),
+    ],
+)
+def test_what_goes_wrong_costs_what_it_touches_and_is_named(submissions, student, named):
+    first, second = said_of(submissions, student)
+    assert first == "" and re.search(named, second)
 
 
-def test_a_copy_counts_as_the_chapter_and_a_file_that_is_no_notebook_fails_alone(submissions):
-    _, _, said = submissions
-    found = {name: text for name, text in said.items() if name.startswith("emmy/")}
-    assert set(found) == {f"emmy/{name}-{part}" for name in BROKEN_COPIES for part in (8.3, 8.4)}
-    assert all("not readable as a notebook" in text for text in found.values())
+def test_an_answer_that_claims_to_equal_everything_is_refused(submissions):
+    first, second = said_of(submissions, "liar")
+    assert "for the steps from the peak" in first and "type object" in first
+    assert "8.4: the answer should be a number, but it is of the type Liar" in second
+
+
+def test_texts_that_no_file_can_hold_are_said_in_another_way(submissions):
+    first, second = said_of(submissions, "unicode")
+    assert "it is the text" in first and "Żółw: 🐢" in second
+
+
+def test_who_changes_another_notebook_is_named_and_the_other_is_graded(submissions):
+    """The rewriter comes first of all, and everybody else was read before."""
+    course, _, said = submissions
+    assert min(said) == "08_training" < "a rewriter/08_training-8.3"
+    assert all("was changed; read its code" in text for text in said_of(submissions, "a rewriter"))
+    assert (course / "submitted" / "bom" / "08_training.ipynb").read_text() == "{}"
+
+
+def test_nothing_that_a_notebook_started_goes_on(submissions):
+    course, _, _ = submissions
+    assert said_of(submissions, "background") == ("", "")
+    assert not psutil.pid_exists(int((course / "daemon").read_text()))
+
+
+def test_a_file_that_is_no_notebook_fails_alone(submissions):
+    for place in range(len(BROKEN_COPIES)):
+        found = said_of(submissions, f"emmy{place}")
+        assert all("not readable as a notebook" in text for text in found)
 
 
 def test_what_lies_in_the_wrong_place_fails_alone(submissions):
     course, _, said = submissions
     assert "rename it to one of 08_training.ipynb" in said["fritz/my homework"]
+    assert "rename it to one of 08_training.ipynb" in said["gus/08_training.ipynb"]
     assert f"move it to {course / 'submitted'}/STUDENT/08_training.ipynb" in said["08_training"]
     assert "lies in the wrong place" in said["fritz/week4/08_training"]
+    assert "no notebook in" in said["hilde"] and "homework.zip" in said["hilde"]
     assert not [name for name in said if "checkpoint" in name]
 
 
-def test_grading_with_the_library_itself(tmp_path):
-    course = prepare(tmp_path)
-    hand_in(course, "ada", exercise("8.3", "(281, 655)"), exercise("8.4", "0.91 * 0.09 / 1e-6"))
+def test_two_copies_of_a_notebook_are_refused(submissions):
+    for text in said_of(submissions, "ida"):
+        assert "2 copies of one notebook, 08_training (1).ipynb and 08_training.ipynb" in text
+
+
+def test_grading_functions_and_modules(tmp_path):
+    """A right module that keeps a map, in odd surroundings, and a function that ends Python."""
+    course, answers = prepare(tmp_path), {"2.4": ("module", "..."), "3.3": ("merged", "...")}
+    cells = [code_of_an_answer(number, *answer) for number, answer in answers.items()]
+    nbformat.write(with_answers(*cells), course / "08_training.ipynb")
+    module = code_of_an_answer("2.4", "module", RIGHT_MODULE)
+    function = code_of_an_answer(
+        "3.3", "merged", "def merged(first, second):\n    raise SystemExit"
+    )
+    hand_in(course, "ada", module, function)
     _, said = graded(course)
-    assert said["ada/08_training-8.4"] == ""
-    assert "8.3: the second number goes to the end" in said["ada/08_training-8.3"]
+    assert said["ada/08_training-2.4"] == ""
+    assert "stops at (a Conv2d, a Conv2d) with SystemExit" in said["ada/08_training-3.3"]
+
+
+def code_of_an_answer(number, name, source):
+    """An answer's cell in which the answer takes several lines."""
+    cell = exercise(number)
+    cell.source = f'{source}\n\ncheck("{number}", {name})'
+    return cell
+
+
+RIGHT_MODULE = """
+import torch
+from torch import nn
+
+class Five(nn.Module):
+    def __init__(self):
+        super().__init__()
+        sizes = ((64, 1), (128, 3), (32, 5), (16, 7))
+        self.layers = nn.ModuleList(nn.Conv2d(192, m, k, padding=k // 2) for m, k in sizes)
+
+    def forward(self, x):
+        maps = [layer(x).relu() for layer in self.layers]
+        self.last = torch.cat([*maps, nn.functional.max_pool2d(x, 3, 1, 1)], dim=1)
+        return self.last
+
+module = Five()
+module(torch.rand(1, 192, 4, 4))
+torch.set_default_dtype(torch.float64)
+"""
 
 
 def test_nobody_has_handed_in(tmp_path):
     done, _ = graded(prepare(tmp_path))
     assert done.returncode != 0 and "no notebook to grade" in done.stdout
+
+
+def test_a_limit_that_is_no_number_is_named(tmp_path):
+    done, _ = graded(prepare(tmp_path), MEMORY_LIMIT_GB="4 GB")
+    assert "MEMORY_LIMIT_GB must be a number above 0" in done.stdout
 
 
 def test_command_prepares_for_both(tmp_path):
@@ -254,3 +437,33 @@ def test_command_prepares_for_both(tmp_path):
     marked = nbformat.read(tmp_path / "marked" / "08_training.ipynb", as_version=4)
     assert faults(marked) == [] and any("nbgrader" in cell.metadata for cell in marked.cells)
     assert not (tmp_path / "marked" / "test_submission.py").exists()
+
+
+def test_nbgraders_settings_come_with_the_hand_out(tmp_path, capsys):
+    """In the course's folder, where nbgrader reads them; a teacher's own are left alone."""
+    config = tmp_path / "course" / "nbgrader_config.py"
+    for week in ("week1", "week2"):
+        source = tmp_path / "course" / "source" / week
+        assert hand_out.main(["8", "--grader", "nbgrader", "--out", str(source)]) == 0
+        assert "nbgrader_config" not in capsys.readouterr().out
+    settings = SimpleNamespace(ClearSolutions=SimpleNamespace(), Execute=SimpleNamespace())
+    exec(config.read_text(encoding="utf-8"), {"get_config": lambda: settings})
+    stub = settings.ClearSolutions.code_stub["python"]
+    assert stub.startswith("# ") and ast.parse(stub).body == []  # no statement: no answer stops
+    assert settings.Execute.timeout >= 300
+    config.write_text("c = get_config()", encoding="utf-8")
+    for out, said in (("course/source/week3", "left as it was; it needs"), ("plain", "move ")):
+        assert hand_out.main(["8", "--grader", "nbgrader", "--out", str(tmp_path / out)]) == 0
+        assert said in capsys.readouterr().out
+    assert config.read_text(encoding="utf-8") == "c = get_config()"
+
+
+def test_nbgraders_check_judges_no_older_answer():
+    """When the second answer's cell has stopped, the first answer is not judged again."""
+    checks = [graders.check_cell(cell).source for cell in (FIRST, SECOND)]
+    names: dict = {"answer": (281, 187)}
+    exec(checks[0], names)
+    names["answer"] = 81_900
+    exec(checks[1], names)
+    with pytest.raises(AssertionError):
+        exec(checks[1], names)

@@ -147,6 +147,7 @@ def test_without_the_library_the_set_up_cell_sends_to_the_teacher(whole_book, mo
         with pytest.raises(RuntimeError, match="Install it as your teacher says"):
             exec(code, {})
         assert "make" not in code
+        assert "could not be installed" in code  # what a failed installation says, stays
 
 
 def test_outputs_are_cleared(whole_book):

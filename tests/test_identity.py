@@ -27,10 +27,12 @@ from gnet_lib import InceptionWidths, LinearInception, MiniGoogLeNet, shift_and_
 from gnet_lib.design import REDUCED, Design
 from gnet_lib.identity import (
     describe,
+    describe_modes,
     describe_network,
     describe_tensors,
     differences,
     plain_network,
+    restore_modes,
 )
 from gnet_lib.inception import InceptionBase
 from gnet_lib.variants import NotesInception
@@ -105,8 +107,8 @@ def of_design(design: Design) -> nn.Module:
 TURNED = dataclasses.replace(REDUCED, concat_order=REDUCED.concat_order[::-1])
 
 NETWORKS = {
-    "a module without its ReLU": (mini(), mini(module=LinearInception), "LinearInception"),
-    "order of concatenation": (mini(), mini(module=NotesInception), "NotesInception"),
+    "a module without its ReLU": (mini(), mini(module=LinearInception), r"relu is 'ReLU\(\)'"),
+    "order of concatenation": (mini(), mini(module=NotesInception), "concat_order"),
     "order in a design of your own": (of_design(REDUCED), of_design(TURNED), "concat_order"),
     "dropout": (mini(), mini(dropout=0.1), "dropout"),
     "rate of a dropout": (tiny_model(), tiny_model(dropout=0.3), r"p=0\.3"),
@@ -164,6 +166,17 @@ def test_a_constant_that_no_state_dict_shows_counts():
 
     assert describe_network(normalising(0.5)) == describe_network(normalising(0.5))
     assert describe_network(normalising(0.5)) != describe_network(normalising(0.4))
+
+
+def test_parts_in_evaluation_mode_are_seen_and_put_back():
+    network = tiny_model()
+    network[1].eval()
+    modes = describe_modes(network)
+    assert [name for name, mode in modes.items() if mode == "evaluation"] == ["1"]
+    network.eval()  # as fit returns it: now the modes say nothing
+    assert set(describe_modes(network).values()) == {"training"}
+    restore_modes(network, modes)
+    assert describe_modes(network) == modes and not network[1].training
 
 
 def test_a_wrapped_network_is_the_plain_one():
@@ -365,5 +378,6 @@ def test_a_difference_is_named_with_its_place_and_both_values():
         "model": "model: fc.p is [1, 2] in the file and [1, 3] in this call",
         "augment": "augment is None in the file and 'flip' in this call",
     }
+    assert list(differences(then, now, ignored=("model", "epochs"))) == ["augment"]
     assert differences(now, {"epochs": 3})["model"].count("absent") == 1
     assert differences(then, then) == {}

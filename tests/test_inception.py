@@ -331,6 +331,41 @@ def test_channels_out_of_a_table_are_taken(kind):
     assert module(torch.zeros(1, IN_CHANNELS, 4, 4)).shape == (1, module.out_channels, 4, 4)
 
 
+@BOTH
+def test_a_printed_module_says_its_widths_and_its_order(kind):
+    text = repr(kind(IN_CHANNELS, SMALL))
+    for said in (f"in_channels={IN_CHANNELS}", repr(SMALL), "concat_order=('1x1', '3x3', '5x5'"):
+        assert said in text
+
+
+# --- hooks -------------------------------------------------------------------------------
+
+
+def hooked(module: Any) -> tuple[list[str], dict[str, torch.Tensor]]:
+    """The layers whose backward hooks fired, and what each convolution's forward hook saw."""
+    fired, seen = [], {}
+    for name, layer in module.named_modules():
+        layer.register_full_backward_hook(lambda *_, name=name: fired.append(name))
+        if isinstance(layer, nn.Conv2d):
+            layer.register_forward_hook(lambda *given, name=name: seen.update({name: given[2]}))
+    return fired, seen
+
+
+@NORMALISED_OR_NOT
+@pytest.mark.parametrize("kind", [NaiveInception, Inception, LinearInception, NotesInception])
+def test_hooks_on_every_layer_see_what_the_layer_did(kind, batch_norm):
+    module = kind(IN_CHANNELS, SMALL, batch_norm=batch_norm)
+    fired, seen = hooked(module)
+    x = torch.randn(2, IN_CHANNELS, 5, 5, requires_grad=True)
+    module(x).square().sum().backward()
+    called = {name for name, layer in module.named_modules() if type(layer) is not nn.ModuleDict}
+    assert set(fired) == called
+    first = module.get_submodule("branches.1x1.conv")
+    expected = F.conv2d(x, first.weight, first.bias)
+    torch.testing.assert_close(seen["branches.1x1.conv"], expected)
+    assert expected.min() < 0  # no ReLU has written over it
+
+
 # --- one convolution ---------------------------------------------------------------------
 
 

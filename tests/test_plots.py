@@ -283,6 +283,18 @@ REFUSALS = [
     (lambda: untyped.accuracy_curves({"best": [[]]}, {}), "runs .* best"),
     (lambda: untyped.change_dots(CHANGED, [0.88]), "by_chance .* 1"),
     (lambda: untyped.row_lines({}, "norm"), "panels .* {}"),
+    # There is a look for four lines: a fifth was left out without a word.
+    (lambda: untyped.row_lines({"p": {n: {"x": 1, "y": 1} for n in "abcde"}}, ""), "panels .* 5"),
+    (lambda: untyped.row_lines({"p": {"a": {"x": 1}}}, ""), "panels .* 'a' of 'p' has 1"),
+    (lambda: untyped.accuracy_curves(RACE, {"percent": 93.7}), r"levels\['percent'\] .* 93.7"),
+    (lambda: untyped.branch_cost_bars(9, WIDTHS["3a"], 9, (NAIVE, NAIVE)), "designs .*'naive'"),
+    (lambda: untyped.convolution_diagram(1, 1, 3, 999), r"\(in_channels.*10,000.* 1,996,002"),
+    (
+        lambda: untyped.comparison_dots(
+            pandas.DataFrame([{"comparison": "equal", "network": "wide", "accuracy": 0.9}])
+        ),
+        "each network of runs .* naive, .*'wide'",
+    ),
     *(
         (lambda bad=bad: untyped.row_lines({"p": {"a": {"x": bad}}}, ""), f"panels .* 'p' .*{bad}")
         for bad in (0.0, -1.0, float("nan"))

@@ -1,14 +1,14 @@
 """The page for teachers: its plan, its numbers and its code agree with the chapters."""
 
-import ast
 import gzip
 import math
 import re
 import tomllib
-from types import SimpleNamespace
 
+import graders
 import nbformat
 import pytest
+import submission_process
 import yaml
 from built_book import contents
 from conftest import BOOK, ROOT
@@ -140,32 +140,28 @@ def test_commands_take_the_named_choices():
     named = set(
         re.findall(r"\b([A-Z_]{3,})=", section("Handing out the notebooks") + section("Grading"))
     )
-    named -= {"CELL_LIMIT_SECONDS"}  # of the tests for submitted notebooks
+    named -= {"CELL_LIMIT_SECONDS"}  # of the tests for submitted notebooks, see below
     assert named == {"CHAPTERS", "OUT", "KEEP_OUTPUTS", "HIDE_ANSWERS", "GRADER"}
     assert all(f"$({name})" in makefile for name in named)
 
 
-def test_limit_for_a_cell_is_told_as_it_is():
-    (default,) = re.findall(
-        r'"CELL_LIMIT_SECONDS", "(\d+)"',
-        (ROOT / "tools" / "submission_tests.py").read_text(encoding="utf-8"),
-    )
-    assert f"has run for {default} seconds" in section(
-        "Grading"
-    ) and "`CELL_LIMIT_SECONDS=60 python" in section("Grading")
+def test_limits_of_a_notebook_are_told_as_they_are():
+    text = section("Grading")
+    for number, words in (
+        (submission_process.CELL_LIMIT_SECONDS, "has run for {:.0f} seconds"),
+        (submission_process.NOTEBOOK_LIMIT_SECONDS, "the notebook for {:.0f}"),
+        (submission_process.MEMORY_LIMIT_GB, "more than {:.0f} GB"),
+        (submission_process.OUTPUT_LIMIT_MB, "more than {:.0f} MB"),
+        (submission_process.PROCESS_LIMIT, "more than {:.0f} processes"),
+    ):
+        assert words.format(number) in text
+    assert "`CELL_LIMIT_SECONDS=60 python" in text
 
 
-def nbgrader_stub():
-    """What nbgrader writes into answer cells, with the configuration on the page."""
-    (code,) = re.findall(r"```python\n(c = get_config.*?)```", section("Grading"), re.DOTALL)
-    configuration = SimpleNamespace(ClearSolutions=SimpleNamespace())
-    exec(compile(code, "teachers.md", "exec"), {"get_config": lambda: configuration})
-    return configuration.ClearSolutions.code_stub["python"]
-
-
-def test_nbgraders_stub_stops_no_answer():
-    """It stands below the answer, so it must be a remark and no statement."""
-    assert nbgrader_stub().startswith("# ") and ast.parse(nbgrader_stub()).body == []
+def test_nbgraders_time_is_told_as_it_is():
+    """What stands in the file is tried in test_graders."""
+    (seconds,) = re.findall(r"Execute.timeout = (\d+)", graders.NBGRADER_CONFIG)
+    assert f"may run for {seconds} seconds" in section("Grading")
 
 
 def test_what_students_need_is_what_the_library_asks_for():

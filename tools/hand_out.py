@@ -157,7 +157,7 @@ def hand_out(
     return copied
 
 
-def write(paths: list[Path], out: Path, grader: str | None = None, **options: bool) -> None:
+def write(paths: list[Path], out: Path, grader: str | None = None, **options: bool) -> str:
     """Write the hand-outs of the chapters into a folder.
 
     Args:
@@ -165,6 +165,9 @@ def write(paths: list[Path], out: Path, grader: str | None = None, **options: bo
         out: the folder; it is made, and must be empty if it is there.
         grader: "nbgrader", "pytest" or None.
         options: as for `hand_out`.
+
+    Returns:
+        What is left to do for the teacher; "" if nothing is.
 
     Raises:
         ValueError: if there is no such grader; if the folder is not empty, because students'
@@ -186,7 +189,8 @@ def write(paths: list[Path], out: Path, grader: str | None = None, **options: bo
         copied = graders.for_nbgrader(copied) if grader == "nbgrader" else copied
         (out / name).write_text(nbformat.writes(copied).rstrip("\n") + "\n", encoding="utf-8")
     if grader == "pytest":
-        graders.add_pytest_file(out)
+        graders.add_pytest_files(out)
+    return graders.add_nbgrader_config(out) if grader == "nbgrader" else ""
 
 
 def command_line() -> argparse.ArgumentParser:
@@ -210,13 +214,15 @@ def main(arguments: list[str]) -> int:
     options = {"keep_outputs": chosen.keep_outputs, "hide_answers": chosen.hide_answers}
     try:
         paths = chapters(chosen.chapters)
-        write(paths, chosen.out, chosen.grader, **options)
+        left_to_do = write(paths, chosen.out, chosen.grader, **options)
     except (ValueError, OSError) as error:  # a wrong choice; no place or no right to write
         print(error, file=sys.stderr)
         return 1
     names = ", ".join(map(short_name, paths))
     noun = "notebook" if len(paths) == 1 else "notebooks"
     print(f"{len(paths)} {noun} ({names}) without solutions: {chosen.out}")
+    if left_to_do:
+        print(left_to_do)
     if repository.current() == repository.PLACEHOLDER:
         print(NO_ADDRESS)
     return 0

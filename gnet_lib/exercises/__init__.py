@@ -16,6 +16,7 @@ from gnet_lib.exercises.answer_types import (
     ANY,
     AnswerType,
     Choice,
+    FaultyExercise,
     Function,
     InvalidAnswer,
     Module,
@@ -27,12 +28,14 @@ from gnet_lib.exercises.answer_types import (
 )
 from gnet_lib.exercises.checking import Result, check, checked
 from gnet_lib.exercises.exercise import Exercise
+from gnet_lib.exercises.grading import evidence, judge
 
 __all__ = [
     "ANY",
     "AnswerType",
     "Choice",
     "Exercise",
+    "FaultyExercise",
     "Function",
     "InvalidAnswer",
     "Module",
@@ -44,4 +47,6 @@ __all__ = [
     "Widths",
     "check",
     "checked",
+    "evidence",
+    "judge",
 ]

@@ -12,6 +12,13 @@ LONGEST_NUMBER = 10**30
 
 def described(answer: Any) -> str:
     """What somebody gave, in a few words."""
+    try:
+        return _described(answer)
+    except Exception:  # an answer's own methods may do anything
+        return f"of the type {type(answer).__name__}"
+
+
+def _described(answer: Any) -> str:
     if isinstance(answer, str):
         return f"the text {answer[:40]!r}{advice(answer)}"
     if isinstance(answer, type):
@@ -47,6 +54,10 @@ def one_argument(value: Any) -> str:
     return f"a {type(value).__name__}"
 
 
-def stopped_with(error: Exception) -> str:
+def stopped_with(error: BaseException) -> str:
     """What a reader's code stopped with, in one line that is not too long."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+    try:
+        said = " ".join(str(error).split())[:120]
+    except Exception:  # an error's own text may be broken
+        said = ""
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

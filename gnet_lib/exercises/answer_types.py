@@ -2,16 +2,31 @@
 
 # ruff: noqa: D102 -- the four methods are described once, in AnswerType
 
-import copy
+import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 # The library looks its names up when they are first used, so this import brings no torch.
 import gnet_lib as lib
-from gnet_lib.exercises._comparison import alike, as_float, give_known_weights, is_number, plain
+from gnet_lib._check import require_instance, require_number, require_whole_number, shown
+from gnet_lib.exercises._arguments import (
+    require_function,
+    require_pairs,
+    require_text,
+    require_texts,
+)
+from gnet_lib.exercises._comparison import (
+    alike,
+    as_float,
+    as_plain,
+    is_number,
+    plain_text,
+    single,
+)
+from gnet_lib.exercises._modules import output_with_known_weights
 from gnet_lib.exercises._wording import described, listed, stopped_with
 
 
@@ -23,11 +38,32 @@ class InvalidAnswer(Exception):
     """An answer of another type than the exercise asks for; the text says what came."""
 
 
+class FaultyExercise(ValueError):
+    """An exercise whose own functions do not do what they should; no answer is to blame.
+
+    Example:
+        >>> from gnet_lib.exercises import Exercise, check
+        >>> try:
+        ...     check(Exercise("H.0", "a half", Number(), right=lambda: 1 / 2), 1)
+        ... except FaultyExercise:
+        ...     print("a half is no whole number")
+        a half is no whole number
+    """
+
+
 def without_dots(answer: Any) -> Any:
     """The answer, if there is one."""
     if answer is ...:
         raise NoAnswer
     return answer
+
+
+def read_number(answer: Any, whole: bool) -> float | int:
+    """One number as Python's own; without a fraction, if it has to be a whole one."""
+    value = single(without_dots(answer))
+    if not is_number(value) or (whole and value % 1 != 0):
+        raise InvalidAnswer(f"it is {described(value)}")
+    return int(value) if whole else as_float(value)
 
 
 class AnswerType(ABC):
@@ -96,6 +132,9 @@ class Number(AnswerType):
     Args:
         tolerance: the fraction, for instance 0.01 for a hundredth; 0 asks for a whole number.
 
+    Raises:
+        ValueError: if ``tolerance`` is not from 0 up to, but not including, 1.
+
     Example:
         >>> from gnet_lib.exercises import Exercise, check
         >>> third = Exercise("H.3", "a third", Number(tolerance=0.01), right=lambda: 1 / 3)
@@ -106,14 +145,14 @@ class Number(AnswerType):
 
     tolerance: float = 0.0
 
+    def __post_init__(self) -> None:
+        require_number("tolerance", self.tolerance, at_least=0, below=1)
+
     def in_words(self) -> str:
         return "a number" if self.tolerance else "a whole number"
 
     def read(self, answer: Any) -> float | int:
-        value = plain(without_dots(answer))
-        if not is_number(value) or (not self.tolerance and value % 1 != 0):
-            raise InvalidAnswer(f"it is {described(value)}")
-        return as_float(value) if self.tolerance else int(value)
+        return read_number(answer, whole=not self.tolerance)
 
     def same(self, given: float, other: float) -> bool:
         if not self.tolerance:
@@ -127,6 +166,9 @@ class Number(AnswerType):
             return "the right order of magnitude, but not exact."
         return "not right, and not near."
 
+
+MANY = 1000
+"""More values than any answer has."""
 
 ANY = object()
 """Stands in a mistake for a part that does not matter."""
@@ -142,6 +184,9 @@ class Numbers(AnswerType):
         names: what the numbers are, such as ``("height", "width")``.
         within: by how much each may be off.
 
+    Raises:
+        ValueError: if ``names`` are no texts, or ``within`` is no whole number.
+
     Example:
         >>> from gnet_lib.exercises import Exercise, check
         >>> sizes = Exercise("H.4", "a map", Numbers(("height", "width")), right=lambda: (28, 14))
@@ -152,23 +197,29 @@ class Numbers(AnswerType):
     names: tuple[str, ...]
     within: int = 0
 
+    def __post_init__(self) -> None:
+        names = require_texts("names", self.names, '("height", "width")')
+        object.__setattr__(self, "names", names)  # the way to assign in a frozen class
+        require_whole_number("within", self.within, at_least=0)
+
     def in_words(self) -> str:
         return f"{len(self.names)} whole numbers in brackets ({', '.join(self.names)})"
 
     def read(self, answer: Any) -> tuple:
         if not hasattr(answer, "__iter__") or isinstance(answer, (str, bytes, dict, set)):
             raise InvalidAnswer(f"it is {described(answer)}")
-        values = tuple(answer) if getattr(answer, "ndim", 1) else (answer,)
+        # Only so many are taken, because a generator may go on for ever.
+        values = tuple(itertools.islice(answer, MANY)) if getattr(answer, "ndim", 1) else (answer,)
         if len(values) != len(self.names):
-            raise InvalidAnswer(f"it has {len(values)} value{'' if len(values) == 1 else 's'}")
+            count = len(values) if len(values) < MANY else f"{MANY} or more"
+            raise InvalidAnswer(f"it has {count} value{'' if count == 1 else 's'}")
         return tuple(map(self._read_part, self.names, values))
 
     def _read_part(self, name: str, value: Any) -> Any:
         if value is ANY:
             return value
         try:
-            # A number that may be off need not be whole.
-            return Number(tolerance=self.within).read(value)
+            return read_number(value, whole=not self.within)  # one that may be off need not be
         except InvalidAnswer as problem:
             raise InvalidAnswer(f"for the {name} {problem}") from None
 
@@ -181,10 +232,11 @@ class Numbers(AnswerType):
         return f"not right: {' and '.join(f'the {name}' for name in self._wrong(given, right))}."
 
     def _wrong(self, given: tuple, other: tuple) -> list[str]:
+        # Not ">": what is no number is not within anything.
         return [
             name
             for name, mine, theirs in zip(self.names, given, other, strict=True)
-            if theirs is not ANY and abs(mine - theirs) > self.within
+            if theirs is not ANY and not abs(mine - theirs) <= self.within
         ]
 
 
@@ -195,6 +247,9 @@ class Choice(AnswerType):
     Args:
         options: the texts.
 
+    Raises:
+        ValueError: if ``options`` are no texts.
+
     Example:
         >>> from gnet_lib.exercises import Exercise, check
         >>> change = Choice(("grows", "shrinks"))
@@ -204,12 +259,16 @@ class Choice(AnswerType):
 
     options: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        options = require_texts("options", self.options, '("grows", "shrinks")')
+        object.__setattr__(self, "options", options)  # the way to assign in a frozen class
+
     def in_words(self) -> str:
         return f"one of the texts {', '.join(map(repr, self.options))}"
 
     def read(self, answer: Any) -> str:
-        text = answer.strip().lower() if isinstance(answer, str) else None
-        if text is None or text not in [option.lower() for option in self.options]:
+        text = plain_text(answer).strip().lower() if isinstance(answer, str) else None
+        if text is None or text not in [option.strip().lower() for option in self.options]:
             raise InvalidAnswer(f"it is {described(answer)}")
         return text
 
@@ -222,6 +281,9 @@ class Function(AnswerType):
         what: what the answer should be, as the reader is told.
         inputs: makes a list with the arguments of each call, a tuple for each.
 
+    Raises:
+        ValueError: if ``what`` is no text, or ``inputs`` no function.
+
     Example:
         >>> from gnet_lib.exercises import Exercise, check
         >>> numbers = Function("a function of a number", lambda: [(1,), (-2,), (3,)])
@@ -233,29 +295,49 @@ class Function(AnswerType):
     what: str
     inputs: Callable[[], list[tuple]]
 
+    def __post_init__(self) -> None:
+        require_text("what", self.what)
+        require_function("inputs", self.inputs, "that makes a list of tuples")
+
     def in_words(self) -> str:
         return self.what
 
     def read(self, answer: Any) -> list:
         if not callable(answer):
             raise InvalidAnswer(f"it is {described(answer)}")
-        return [self._output(answer, arguments) for arguments in self.inputs()]
+        return [self._output(answer, arguments) for arguments in self._inputs()]
+
+    def _inputs(self) -> list[tuple]:
+        inputs = self.inputs()
+        if not isinstance(inputs, (list, tuple)) or not all(isinstance(i, tuple) for i in inputs):
+            raise FaultyExercise(
+                "inputs must make a list with a tuple of arguments for each call, but what it "
+                f"made is {shown(inputs)}"
+            )
+        return list(inputs)
 
     def _output(self, function: Callable, arguments: tuple) -> Any:
         try:
             output = function(*arguments)
-        except Exception as error:  # whatever a reader's function does
+        except (Exception, SystemExit) as error:  # whatever a reader's function does
             problem = f"yours stops at {listed(arguments)} with {stopped_with(error)}"
             raise InvalidAnswer(problem) from None
         if output is None:
             raise InvalidAnswer("yours returns nothing (is there a return?)")
-        return without_dots(output)
+        parts = output if isinstance(output, (list, tuple)) else (output,)
+        if any(part is ... for part in parts):
+            raise NoAnswer
+        try:
+            return as_plain(output)
+        except Exception as error:  # whatever a reader's object does
+            problem = f"what yours returns at {listed(arguments)} is {described(output)}, and"
+            raise InvalidAnswer(f"{problem} reading it stops with {stopped_with(error)}") from None
 
     def same(self, given: list, other: list) -> bool:
-        return all(map(alike, given, other))
+        return len(given) == len(other) and all(map(alike, given, other))
 
     def explain(self, given: list, right: list) -> str:
-        tried = list(zip(self.inputs(), given, right, strict=True))
+        tried = list(zip(self._inputs(), given, right, strict=True))
         wrong = [arguments for arguments, mine, theirs in tried if not alike(mine, theirs)]
         return (
             f"not right for {len(wrong)} of the {len(tried)} inputs that were tried, "
@@ -267,10 +349,14 @@ class Function(AnswerType):
 class Module(AnswerType):
     """A module: its parameters are counted and replaced, then one batch of ``shape`` goes in.
 
-    The weights are replaced in a copy, so that only what the module computes matters.
+    Only what the module computes matters, not its weights, nor how it is wrapped. It is left
+    as it was: weights, running averages, mode and what it keeps.
 
     Args:
         shape: shape of the batch.
+
+    Raises:
+        ValueError: if ``shape`` is not made of whole numbers.
 
     Example:
         >>> from torch import nn
@@ -282,6 +368,14 @@ class Module(AnswerType):
 
     shape: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.shape, (list, tuple)):
+            raise ValueError(
+                f"shape must be a tuple such as (1, 3, 8, 8), but it is {shown(self.shape)}"
+            )
+        sizes = tuple(require_whole_number("each number of shape", size) for size in self.shape)
+        object.__setattr__(self, "shape", sizes)  # the way to assign in a frozen class
+
     def in_words(self) -> str:
         return f"a module for inputs of the shape {self.shape}"
 
@@ -292,15 +386,13 @@ class Module(AnswerType):
             raise InvalidAnswer(f"it is {described(answer)}")
         batch = torch.rand(self.shape, generator=torch.Generator().manual_seed(0))
         try:
-            module = copy.deepcopy(answer).cpu().float().eval()
-            with torch.no_grad():
-                give_known_weights(module)
-                output = module(batch)
-        except Exception as error:  # whatever a reader's module does
+            parameters, output = output_with_known_weights(answer, batch)
+            plain_output = as_plain(output) if isinstance(output, torch.Tensor) else None
+        except (Exception, SystemExit) as error:  # whatever a reader's module does
             raise InvalidAnswer(f"yours stops with {stopped_with(error)}") from None
-        if not isinstance(output, torch.Tensor):
+        if not isinstance(plain_output, torch.Tensor):
             raise InvalidAnswer(f"what yours puts out is {described(output)}, not a tensor")
-        return sum(parameter.numel() for parameter in module.parameters()), output
+        return parameters, plain_output
 
     def same(self, given: tuple, other: tuple) -> bool:
         return given[0] == other[0] and alike(given[1], other[1])
@@ -336,7 +428,8 @@ class Widths(AnswerType):
     def read(self, answer: Any) -> Any:
         if not isinstance(answer, lib.InceptionWidths):
             raise InvalidAnswer(f"it is {described(answer)}")
-        return answer
+        names = [field.name for field in fields(lib.InceptionWidths)]
+        return lib.InceptionWidths(*(getattr(answer, name) for name in names))
 
 
 @dataclass(frozen=True)
@@ -348,6 +441,9 @@ class Satisfies(AnswerType):
         conditions: pairs of a function that tells whether a read answer satisfies it, and
             what to say if not. One after the other is asked.
 
+    Raises:
+        ValueError: if ``answer_type`` is none, or ``conditions`` are no such pairs.
+
     Example:
         >>> from gnet_lib.exercises import Exercise, check
         >>> anything_but_0 = Satisfies(Number(), ((bool, "it is 0."),))
@@ -357,6 +453,11 @@ class Satisfies(AnswerType):
 
     answer_type: AnswerType
     conditions: tuple[tuple[Callable[[Any], bool], str], ...]
+
+    def __post_init__(self) -> None:
+        require_instance("answer_type", self.answer_type, AnswerType, "a type such as Number()")
+        conditions = require_pairs("conditions", self.conditions, "that gives True or False")
+        object.__setattr__(self, "conditions", conditions)  # the way to assign in a frozen class
 
     def in_words(self) -> str:
         return self.answer_type.in_words()

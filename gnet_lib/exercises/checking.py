@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gnet_lib._check import require_choice, require_instance
-from gnet_lib.exercises.answer_types import InvalidAnswer, NoAnswer, without_dots
+from gnet_lib._check import require_bool, require_choice, require_instance
+from gnet_lib.exercises._judging import chapter_of, chapters, find, judged, read
+from gnet_lib.exercises._surroundings import plain_surroundings
 from gnet_lib.exercises.answers import EXERCISES
 from gnet_lib.exercises.exercise import Exercise
 
@@ -17,6 +18,9 @@ class Result:
         right: whether the answer is right.
         message: the line that was printed.
 
+    Raises:
+        ValueError: if ``right`` is not True or False, or ``message`` no text.
+
     Example:
         >>> bool(Result(right=True, message="4.2: right."))
         True
@@ -24,6 +28,10 @@ class Result:
 
     right: bool
     message: str
+
+    def __post_init__(self) -> None:
+        require_bool("right", self.right)
+        require_instance("message", self.message, str, "a text")
 
     def __bool__(self) -> bool:
         return self.right
@@ -47,7 +55,8 @@ def check(exercise: str | Exercise, answer: Any) -> Result:
         right, so that a test or a grader can write ``assert check("4.2", answer)``.
 
     Raises:
-        ValueError: if there is no such exercise, or if it is an open question.
+        ValueError: if there is no such exercise, or if it is an open question; if an exercise
+            of your own computes no answer, or not of the type that it asks for.
 
     Example:
         >>> from gnet_lib.exercises import Number
@@ -60,13 +69,10 @@ def check(exercise: str | Exercise, answer: Any) -> Result:
         H.1: right.
         True
     """
-    import torch
-
-    if not isinstance(exercise, Exercise):
-        exercise = _find(exercise)
-    with torch.random.fork_rng(devices=[]):  # the reader's random numbers stay as they were
-        right, message = _judge(exercise, answer)
-    result = Result(right, f"{exercise.number}: {message}")
+    found = find(exercise)
+    with plain_surroundings():
+        given, refusal = read(found, answer)
+        result = Result(*judged(found, given, refusal))
     print(result.message)
     return result
 
@@ -89,53 +95,9 @@ def checked(chapter: str | None = None) -> dict[str, str]:
     """
     if chapter is not None:
         require_instance("chapter", chapter, str, "a text such as '8'")
-        require_choice("chapter", chapter, _chapters())
+        require_choice("chapter", chapter, chapters())
     return {
         number: exercise.title
         for number, exercise in EXERCISES.items()
-        if chapter in (None, _chapter(number))
+        if chapter in (None, chapter_of(number))
     }
-
-
-def _chapter(number: str) -> str:
-    return number.partition(".")[0]
-
-
-def _chapters() -> list[str]:
-    return list(dict.fromkeys(map(_chapter, EXERCISES)))
-
-
-def _find(number: str) -> Exercise:
-    require_instance(
-        "exercise", number, str, "a number as text, such as '4.2', or an Exercise of your own"
-    )
-    if number in EXERCISES:
-        return EXERCISES[number]
-    chapter = _chapter(number)
-    if chapter not in _chapters():
-        raise ValueError(
-            f"exercise must begin with a chapter ({', '.join(_chapters())}), as '4.2' does, "
-            f"but it is {number!r}"
-        )
-    raise ValueError(
-        f"exercise must be one of the exercises of chapter {chapter} that have a check "
-        f"({', '.join(checked(chapter))}), but it is {number!r}; open questions have none"
-    )
-
-
-def _judge(exercise: Exercise, answer: Any) -> tuple[bool, str]:
-    """Whether the answer is right, and what to say about it."""
-    answer_type = exercise.answer_type
-    try:
-        given = answer_type.read(without_dots(answer))
-    except NoAnswer:
-        return False, "no answer yet. Put it in place of the dots."
-    except InvalidAnswer as problem:
-        return False, f"the answer should be {answer_type.in_words()}, but {problem}."
-    right = answer_type.read(exercise.right())
-    if answer_type.same(given, right):
-        return True, "right."
-    for mistaken, message in exercise.mistakes:
-        if answer_type.same(given, answer_type.read(mistaken())):
-            return False, message
-    return False, f"{answer_type.explain(given, right)} {exercise.hint}".strip()

@@ -4,8 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gnet_lib._check import require_instance, shown
+from gnet_lib._check import require_instance
+from gnet_lib.exercises._arguments import require_function, require_pairs, require_text
 from gnet_lib.exercises.answer_types import AnswerType
+
+COMPUTES = "that computes an answer, such as lambda: 42"
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Exercise:
         hint: what to add for every other wrong answer.
 
     Raises:
-        ValueError: if ``answer_type`` is none, or ``right`` or a mistake no function.
+        ValueError: if ``answer_type`` is none, ``right`` or a mistake no function, or what
+            should be a text no text.
 
     Example:
         >>> from gnet_lib.exercises import Number, check
@@ -46,17 +50,12 @@ class Exercise:
     hint: str = ""
 
     def __post_init__(self) -> None:
+        require_text("number", self.number)
+        require_instance("title", self.title, str, "a text")
         require_instance(
             "answer_type", self.answer_type, AnswerType, "an answer type such as Number()"
         )
-        _require_function("right", self.right)
-        for mistaken, _ in self.mistakes:
-            _require_function("the first part of each of mistakes", mistaken)
-
-
-def _require_function(name: str, value: Any) -> None:
-    if not callable(value):
-        raise ValueError(
-            f"{name} must be a function that computes an answer, such as lambda: 42, "
-            f"but it is {shown(value)}"
-        )
+        require_function("right", self.right, COMPUTES)
+        mistakes = require_pairs("mistakes", self.mistakes, COMPUTES)
+        object.__setattr__(self, "mistakes", mistakes)  # the way to assign in a frozen class
+        require_instance("hint", self.hint, str, "a text")

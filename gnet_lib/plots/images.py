@@ -1,17 +1,13 @@
 """The pictures of a data set."""
 
-from typing import TYPE_CHECKING
-
 from matplotlib.figure import Figure
+from torch import Tensor
 
-from gnet_lib._check import require_whole_number, shown
+from gnet_lib._check import require_items, require_whole_number, shown
 from gnet_lib.plots.style import finish, new_panels
 
-if TYPE_CHECKING:
-    from torch import Tensor
 
-
-def image_grid(images: "Tensor", titles: list[str], columns: int = 10) -> Figure:
+def image_grid(images: Tensor, titles: list[str], columns: int = 10) -> Figure:
     """Small pictures in rows, each with a title of its own.
 
     Args:
@@ -36,6 +32,7 @@ def image_grid(images: "Tensor", titles: list[str], columns: int = 10) -> Figure
     """
     columns = require_whole_number("columns", columns)
     height, width = _require_pictures(images)
+    require_items("titles", titles, str, "texts, one an image,")
     if len(images) != len(titles):
         raise ValueError(f"titles must be {len(images)}, one an image, but there are {len(titles)}")
     rows = -(-len(images) // columns)
@@ -50,20 +47,24 @@ def image_grid(images: "Tensor", titles: list[str], columns: int = 10) -> Figure
     return finish(figure, f"{len(images)} images: {names}.")
 
 
-def _require_pictures(images: "Tensor") -> tuple[int, int]:
+def _require_pictures(images: Tensor) -> tuple[int, int]:
     """Height and width of pictures that can be shown."""
-    shape = tuple(getattr(images, "shape", ()))
+    shape = tuple(images.shape) if isinstance(images, Tensor) else ()
     if len(shape) != 4 or shape[1] not in (1, 3):
         raise ValueError(
             "images must be a Tensor (N, 1, H, W), or (N, 3, H, W) in colour, but it is "
             f"{shape or shown(images)}"
+        )
+    if images.is_complex() or images.is_meta:
+        raise ValueError(
+            f"images must hold real numbers, but they are {images.dtype} on {images.device}"
         )
     if 0 in shape:
         raise ValueError(f"images must be at least one, but there are none: {shape}")
     return shape[2], shape[3]
 
 
-def _drawable(image: "Tensor") -> "Tensor":
+def _drawable(image: Tensor) -> Tensor:
     """(H, W) in grey, which matplotlib stretches itself, or (H, W, 3) within its range."""
     if len(image) == 1:
         return image[0]

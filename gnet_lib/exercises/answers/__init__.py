@@ -21,6 +21,7 @@ from gnet_lib.exercises.answers import (
     chapter_8b,
     spot_the_bug,
     what_is_counted,
+    your_own_pictures,
 )
 from gnet_lib.exercises.exercise import Exercise
 
@@ -38,6 +39,7 @@ IN_ORDER = (
     chapter_8b,
     spot_the_bug,
     what_is_counted,
+    your_own_pictures,
 )
 
 EXERCISES: dict[str, Exercise] = {
