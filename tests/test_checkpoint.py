@@ -26,6 +26,8 @@ from tiny_training import (
     without_times,
 )
 from torch import nn
+from torch.optim.lr_scheduler import LinearLR
+from torchvision.transforms import v2
 
 from gnet_lib import LinearInception, MiniGoogLeNet
 from gnet_lib.checkpoint import load_checkpoint, save_checkpoint
@@ -360,6 +362,44 @@ def test_a_class_defined_again_with_another_forward_is_another_run(tmp_path):
         else:
             with pytest.raises(ValueError, match=r"model: class Net\.forward is 'Net\.forward"):
                 run(names["Net"](), checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other", "said"),
+    [
+        ("optimizer", torch.optim.AdamW, torch.optim.Adam, "AdamW' in the file and '.*Adam'"),
+        (
+            "optimizer", functools.partial(torch.optim.SGD, lr=0.1, momentum=0.9, nesterov=False),
+            functools.partial(torch.optim.SGD, lr=0.1, momentum=0.9, nesterov=True),
+            "nesterov is False in",
+        ),
+        (
+            "schedule", lambda optimizer, steps: LinearLR(optimizer, 1.0),
+            lambda optimizer, steps: LinearLR(optimizer, 0.5), "is '.*<lambda>.*' in the file and",
+        ),
+        ("augment", v2.RandomHorizontalFlip(0.5), v2.RandomHorizontalFlip(0.1), r"p=0\.5"),
+    ],
+)  # fmt: skip
+def test_another_recipe_is_another_run(tmp_path, name, one, other, said):
+    path = tmp_path / "run.pt"
+    history = run(tiny_model(), epochs=1, checkpoint=path, **{name: one})
+    assert run(tiny_model(), epochs=1, checkpoint=path, **{name: one}) == history
+    with pytest.raises(ValueError, match=f"another run: {name}.*{said}"):
+        run(tiny_model(), epochs=1, checkpoint=path, **{name: other})
+
+
+def test_an_optimizer_already_built_is_the_same_one_when_the_run_goes_on(tmp_path):
+    def built(model: nn.Module, rate: float = 0.01) -> torch.optim.Optimizer:
+        return torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9)
+
+    path, model, whole, other = tmp_path / "run.pt", tiny_model(), tiny_model(), tiny_model()
+    run(whole, optimizer=built(whole), augment=Noise())
+    optimizer = built(model)
+    run(model, optimizer=optimizer, augment=Noise(interrupt_at=STEPS + 2), checkpoint=path)
+    with pytest.raises(ValueError, match="optimizer: groups"):
+        run(other, optimizer=built(other, 0.02), augment=Noise(), checkpoint=path)
+    run(model, optimizer=optimizer, augment=Noise(), checkpoint=path)
+    assert same_weights(model, whole)
 
 
 def test_frozen_parts_and_parts_in_evaluation_mode_belong_to_a_run(half_run):
