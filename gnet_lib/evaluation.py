@@ -272,11 +272,11 @@ def confusion_table(
         ValueError: for class numbers that are none, two lengths, or too few names.
 
     Example:
-        >>> confusion_table([0, 0, 1, 1], [0, 1, 1, 1], ["bag", "coat"])
-        taken for  bag  coat
-        is
-        bag          1     1
-        coat         0     2
+        >>> table = confusion_table([0, 0, 1, 1], [0, 1, 1, 1], ["bag", "coat"])
+        >>> table.to_numpy().tolist()
+        [[1, 1], [0, 2]]
+        >>> int(table.loc["bag", "coat"])  # bags that were taken for coats
+        1
     """
     import pandas
 

@@ -158,6 +158,11 @@ def train_epoch(
 def _as_float32(outputs: Any, count: int) -> Tensor | tuple[Tensor, ...]:
     # bfloat16 has three digits: enough for a layer, too few for the logarithm of a loss.
     require_answers(outputs, count)
+    if not main_logits(outputs).requires_grad:
+        raise ValueError(
+            "model must compute its logits from weights that are trained, but no gradient leads "
+            "back from them; look for detach() or no_grad() in its forward"
+        )
     if isinstance(outputs, tuple):
         return tuple(each.float() for each in outputs)
     return outputs.float()

@@ -364,6 +364,13 @@ def test_a_model_that_returns_no_logits_is_refused():
         run(nn.Sequential(nn.Conv2d(1, 10, 1)))
 
 
+def test_a_model_whose_logits_have_no_gradient_is_refused():
+    model = nn.Sequential(*tiny_model(), nn.Identity())
+    model[-1].register_forward_hook(lambda layer, given, logits: logits.detach())
+    with pytest.raises(ValueError, match="model must .* no gradient"):
+        run(model)
+
+
 def test_a_model_without_trainable_parameters_is_refused():
     with pytest.raises(ValueError, match="model .* none .*requires_grad=True"):
         run(tiny_model().requires_grad_(False))
