@@ -231,7 +231,7 @@ HOSTILE = {
         code("import os, time\nall(os.fork() for _ in range(40))\ntime.sleep(60)"),
         SECOND,
     ],
-    "twice": [FIRST, SECOND, exercise("8.4", WRONG)],
+    "twice": [FIRST, SECOND, new_code_cell(WRONG_SECOND.source, metadata=WRONG_SECOND.metadata)],
     "unicode": [
         code("class Żółw(Exception): pass"),
         exercise("8.3", "'\\ud800\\x00\\x1b[31m'"),
@@ -423,6 +423,12 @@ torch.set_default_dtype(torch.float64)
 def test_nobody_has_handed_in(tmp_path):
     done, _ = graded(prepare(tmp_path))
     assert done.returncode != 0 and "no notebook to grade" in done.stdout
+
+
+def test_an_exercise_that_the_library_does_not_have_is_named(tmp_path):
+    nbformat.write(with_answers(exercise("8.9")), prepare(tmp_path) / "08_training.ipynb")
+    done, _ = graded(tmp_path)
+    assert "08_training.ipynb: the answer's cell of 8.9 must end with" in done.stdout
 
 
 def test_a_limit_that_is_no_number_is_named(tmp_path):

@@ -38,7 +38,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:] = [path for path in sys.path if Path(path).resolve() != HERE]
 
 import gnet_lib  # noqa: E402 -- only now
-from gnet_lib.exercises import judge  # noqa: E402
+from gnet_lib.exercises import checked, judge  # noqa: E402
 
 FILE_LIMIT_MB = limit("FILE_LIMIT_MB", 100)  # a notebook, and what lies beside it in all
 SUBMITTED = Path(os.environ.get("SUBMITTED", HERE / "submitted")).resolve()
@@ -80,9 +80,20 @@ def handed_out():
     found = {}
     for path in sorted(HERE.glob("*.ipynb")):
         cells = nbformat.read(path, as_version=4).cells
-        calls = [CHECK.search(cell.source) for cell in cells if number_of(cell)]
-        found[path.stem] = {call["number"]: call["name"] for call in calls if call}
+        answers = [(number, cell) for cell in cells if (number := number_of(cell))]
+        found[path.stem] = dict(call_of(path, number, cell) for number, cell in answers)
     return found
+
+
+def call_of(path, number, cell):
+    """(exercise, name of its answer), from the call of the checker in a handed-out cell."""
+    call = CHECK.search(cell.source)
+    if not call or call["number"] != number or number not in checked():
+        raise ValueError(
+            f'{path.name}: the answer\'s cell of {number} must end with check("{number}", answer), '
+            "and the library must have this exercise"
+        )
+    return number, call["name"]
 
 
 def original(name):
@@ -329,6 +340,7 @@ def cases():
             yield pytest.param(index, number, id=f"{name}-{number}" if number else name)
 
 
+assert handed_out(), f"there is no handed-out notebook in {HERE}, where the tests lie"
 SUBMISSIONS = list(submissions())
 assert SUBMISSIONS, f"no notebook to grade: there is no {SUBMITTED}/STUDENT/CHAPTER.ipynb"
 
