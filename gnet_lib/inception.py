@@ -204,7 +204,11 @@ class InceptionBase(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        """What ``print`` adds to the list of layers."""
+        """What ``print`` says of the module before it lists the layers.
+
+        Returns:
+            Channels, widths and order of concatenation, in three lines.
+        """
         return (
             f"in_channels={self.in_channels}, out_channels={self.out_channels}\n"
             f"widths={self.widths}\nconcat_order={self.concat_order}"
