@@ -25,56 +25,19 @@ WATCH_FROM, WATCH_TO = 81, 100  # the steps that show whether a network begins t
 # --- a step that fails ---------------------------------------------------------------------
 
 
-class BeforeStep:
-    """A model's weights and buffers from before a step, to go back to when the step fails.
+@contextmanager
+def undone_if_it_fails(model: nn.Module) -> Iterator[None]:
+    """Around a step: when it ends with an error, weights and running averages are as before.
 
     The pass forwards changes the running averages, the optimiser the weights, and an error
     or a second Ctrl-C can come in the middle of either.
-
-    Args:
-        model: the model that is trained.
     """
-
-    def __init__(self, model: nn.Module) -> None:
-        # The places and not the tensors: a model may put a new one in place of a buffer.
-        self._places: list[tuple[dict[str, Any], str]] = [
-            (table, name)
-            for layer in model.modules()
-            for table in (layer._parameters, layer._buffers)
-            for name, tensor in table.items()
-            if tensor is not None and (tensor.requires_grad or table is layer._buffers)
-        ]
-        self._tensors: list[Tensor] = []
-        self._values: list[Tensor] = []
-
-    @contextmanager
-    def kept_if_it_fails(self) -> Iterator[None]:
-        """Around a step: when it ends with an error, weights and buffers are as before it."""
-        self._note()
-        try:
-            yield
-        except BaseException:  # Ctrl-C, too
-            _copy(self._values, into=self._tensors)
-            for (table, name), tensor in zip(self._places, self._tensors, strict=True):
-                table[name] = tensor
-            raise
-
-    def _note(self) -> None:
-        self._tensors = [table[name] for table, name in self._places]
-        if [each.shape for each in self._tensors] == [each.shape for each in self._values]:
-            _copy(self._tensors, into=self._values)
-        else:  # the first step, or a buffer that grows
-            self._values = [each.detach().clone() for each in self._tensors]
-
-
-def _copy(tensors: list[Tensor], into: list[Tensor]) -> None:
-    """Copy all tensors of a type at once: a GPU takes longer to begin than to copy."""
-    with torch.no_grad():
-        for kind in {each.dtype for each in into}:
-            chosen = [number for number, each in enumerate(into) if each.dtype == kind]
-            torch._foreach_copy_(  # pyright: ignore[reportPrivateImportUsage]: as torch.optim does
-                [into[number] for number in chosen], [tensors[number] for number in chosen]
-            )
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    try:
+        yield
+    except BaseException:  # Ctrl-C, too
+        model.load_state_dict(before)
+        raise
 
 
 # --- a loss that is not finite -----------------------------------------------------------

@@ -69,7 +69,12 @@ from gnet_lib.identity import (
     plain_network,
     restore_modes,
 )
-from gnet_lib.safeguards import BeforeStep, ChanceWatch, clear_memory_error, require_finite
+from gnet_lib.safeguards import (
+    ChanceWatch,
+    clear_memory_error,
+    require_finite,
+    undone_if_it_fails,
+)
 
 # --- one epoch ---------------------------------------------------------------------------
 
@@ -133,9 +138,9 @@ def train_epoch(
     Raises:
         NonFiniteLossError: when the loss or its gradient is no longer a finite number.
     """
-    started, before = time.perf_counter(), BeforeStep(model)
+    started = time.perf_counter()
     for images, labels in steps:
-        with before.kept_if_it_fails():
+        with undone_if_it_fails(model):
             optimizer.zero_grad()
             with autocast(images.device, precision):
                 outputs = model(images)  # logits (N, num_classes), or a tuple with the heads'
