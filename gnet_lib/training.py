@@ -3,8 +3,9 @@
 From small to large: the steps of one epoch (``train_epoch``: forward, loss, backward,
 optimiser, learning rate), ``fit`` around it, what ``fit`` says, and the checks of its
 arguments. Rooms of their own hold what a long run leans on: ``evaluation`` (the loss, and how
-good the answers are), ``device``, ``history``, ``checkpoint`` (Ctrl-C, the file and the exact
-resume) and ``safeguards`` (a loss that is not finite, a GPU without memory, a network that
+good the answers are), ``_recipe`` (optimiser, schedule, augmentation, callback), ``device``,
+``history``, ``checkpoint`` (Ctrl-C, the file and the exact resume), ``identity`` (is it the
+same run?) and ``safeguards`` (a loss that is not finite, a GPU without memory, a network that
 does not learn).
 """
 
@@ -295,18 +296,21 @@ def fit(
 
     Args:
         model: returns logits (N, num_classes), or a tuple of such logits whose first entry
-            is the network's own. To make its first weights repeatable, call ``set_seed``
+            is the network's own. It may be compiled (``torch.compile``), or within
+            ``nn.DataParallel``. To make its first weights repeatable, call ``set_seed``
             before building it.
         train: normalised images and labels to learn from.
         validation: a set to evaluate at every epoch's end; None for none.
         epochs: how often to go through the training images.
         batch_size: images a step, at least 2; a smaller one needs less memory.
-        learning_rate: the highest learning rate of the cycle. None is 0.1, or what
-            ``optimizer`` says.
-        momentum: 0 to below 1; with 0 it is plain SGD. None is 0.9, or what ``optimizer``
-            says.
+        learning_rate: the height of the one cycle, or the rate that a ``schedule`` of your
+            own begins from. None is 0.1; with an ``optimizer``, its own default. Leave it out
+            where ``optimizer`` is built already.
+        momentum: 0 to below 1; with 0 it is plain SGD. None is 0.9. Leave it out where there
+            is an ``optimizer``: say it there.
         weight_decay: pull of the weights towards 0; biases and normalisation are left out.
-            None is 0.0005, or what ``optimizer`` says.
+            None is 0.0005; with an ``optimizer``, its own default. Leave it out where
+            ``optimizer`` is built already.
         label_smoothing: fraction of the target spread evenly over all classes.
         aux_weight: weight of each auxiliary classifier's loss.
         augment: called on every batch, on the device, as ``augment(images,
