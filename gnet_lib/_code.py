@@ -96,15 +96,6 @@ def used_by(function: types.FunctionType) -> dict[str, Any]:
     return {name: value for name, value in used.items() if name not in memory}
 
 
-def function_of(value: Any) -> Any:
-    """The function within a static or class method or a property; any other value as it is."""
-    if isinstance(value, (staticmethod, classmethod)):
-        return value.__func__
-    if isinstance(value, property):
-        return value.fget
-    return value.func if isinstance(value, functools.cached_property) else value
-
-
 @functools.cache
 def set_when_called(kind: type) -> frozenset[str]:
     """The attributes that an object sets when it is called: its memory, not its settings."""

@@ -2,8 +2,9 @@
 
 A checkpoint goes on only with the run that wrote it. Names and shapes do not tell runs apart:
 a module with a ReLU and one without have the same tensors. So a run is described by the
-settings that its result depends on, in nested dicts of plain values. A file can hold them,
-and they say what is different. Long values stand there as checksums.
+settings that its result depends on (``describe`` says what counts as one), in nested dicts of
+plain values. A file can hold them, and they say what is different. Images, weights and code
+stand there as checksums.
 """
 
 import dataclasses
@@ -23,34 +24,33 @@ from gnet_lib._code import (
     checksum,
     class_name,
     code_of,
-    function_of,
     is_installed,
     set_when_called,
     used_by,
 )
 from gnet_lib.data import ImageDataset
 
-Description = Any  # None, a bool, number or text, or lists and dicts of descriptions
-
 LONGEST_TEXT = 120  # in a message
 CUT = "... and so on"
+PLAIN = (types.NoneType, str, bytes, Number, enum.Enum, torch.dtype, torch.device)
 
 # --- any value ---------------------------------------------------------------------------
 
 
-def describe(value: Any) -> Description:
+def describe(value: Any) -> Any:
     """Any value in plain ones: a function by its code, an object by its settings.
 
-    A function or class of your own is described by its code, and by the numbers, texts,
-    tuples of them, dataclasses, and whatever can be called, that it takes from its notebook,
-    from the function around it or as defaults. Lists, dicts, sets, arrays, tensors and other
-    objects there are passed over, for they may be its memory (a list of what can be called is
-    not). What an installed package brings is described by its name.
+    A function of your own is described by its code and by what it holds: defaults, and what it
+    takes from its notebook and from the function around it. There numbers, texts, tuples,
+    dataclasses, and whatever can be called (also in a list), count as settings. Other lists,
+    dicts, sets, arrays, tensors and objects are passed over, for they may be its memory; so is
+    what it sets itself. A function or class of an installed package is described by its name.
 
-    An object is described by its fields if it is a dataclass, else by its own ``__repr__`` if
-    its class has one, else by its attributes; what is passed over above is so here, and what
-    its ``__call__`` or ``forward`` sets. Of a network that is part of a recipe the weights
-    count, too.
+    A partial is described by all of its arguments, an optimiser by its options, a network by
+    its layers and weights. Any other object is described by its fields if it is a dataclass,
+    else by its own ``__repr__`` if its class has one, else by its attributes, with the code of
+    its class if that is your own. What is passed over above is so here, and what ``__call__``
+    or ``forward`` sets.
 
     Args:
         value: a number, text, tensor, function, ``functools.partial``, optimiser,
@@ -73,10 +73,11 @@ def describe(value: Any) -> Description:
     return described
 
 
-def _describe(value: Any, met: list[Any]) -> Description:
+def _describe(value: Any, met: list[Any]) -> Any:
     """Describe a value; what was ``met`` before is named by its number, so that a circle ends."""
-    if type(value) in (types.NoneType, bool, int, float, str) and value == value:  # not nan
-        return value
+    if isinstance(value, PLAIN):
+        storable = type(value) in (types.NoneType, bool, int, float, str)
+        return value if storable and value == value else repr(value)  # nan equals nothing
     if isinstance(value, Tensor):
         return _tensor_text(value)
     if isinstance(value, numpy.ndarray):
@@ -112,23 +113,19 @@ def _describe(value: Any, met: list[Any]) -> Description:
 
 def _is_setting(value: Any) -> bool:
     """Whether a value that something holds is a setting of it; anything else may be its memory."""
-    plain = (types.NoneType, str, bytes, Number, enum.Enum, torch.dtype, torch.device)
     if isinstance(value, (tuple, frozenset)):
         return all(map(_is_setting, value))
-    if isinstance(value, list):
+    if isinstance(value, list):  # of transforms
         return value != [] and all(map(callable, value))
-    return (
-        isinstance(value, (*plain, types.ModuleType))
-        or callable(value)
-        or dataclasses.is_dataclass(value)
-    )
+    kinds = (*PLAIN, types.ModuleType)
+    return isinstance(value, kinds) or callable(value) or dataclasses.is_dataclass(value)
 
 
-def _settings(values: Mapping[str, Any], met: list[Any]) -> dict[str, Description]:
+def _settings(values: Mapping[str, Any], met: list[Any]) -> dict[str, Any]:
     return {name: _describe(value, met) for name, value in values.items() if _is_setting(value)}
 
 
-def _function(function: Any, met: list[Any]) -> Description:
+def _function(function: Any, met: list[Any]) -> Any:
     # torch.compile keeps the function that it has wrapped.
     function = getattr(function, "_torchdynamo_orig_callable", function)
     used = _settings(used_by(function), met)
@@ -140,27 +137,25 @@ def _function(function: Any, met: list[Any]) -> Description:
     return {"": name, **_settings(given, met), **used}
 
 
-def _class(kind: type, met: list[Any]) -> Description:
+def _class(kind: type, met: list[Any]) -> Any:
     """A class of a package by its name, one of your own by its functions and values, too."""
     if is_installed(kind):
         return f"{kind.__module__}.{kind.__qualname__}"
     content: dict[str, Any] = {"built on": tuple(map(class_name, kind.__mro__[1:-1]))}
     for each in reversed(kind.__mro__):  # what stands below replaces what stands above
-        if not is_installed(each):
-            functions = {name: function_of(value) for name, value in vars(each).items()}
-            content |= {
-                name: value
-                for name, value in functions.items()
-                if not name.startswith("__") or isinstance(value, types.FunctionType)
-            }
+        for name, value in () if is_installed(each) else vars(each).items():
+            # Of a static or class method, or of a property, the function within.
+            value = getattr(value, "__func__", getattr(value, "fget", value))
+            if isinstance(value, types.FunctionType) or not name.startswith("__"):
+                content[name] = value
     return {"": kind.__qualname__, **_settings(content, met)}
 
 
-def _own_class(value: Any, met: list[Any]) -> dict[str, Description]:
+def _own_class(value: Any, met: list[Any]) -> dict[str, Any]:
     return {} if is_installed(type(value)) else {"class": _describe(type(value), met)}
 
 
-def _object(value: Any, met: list[Any]) -> Description:
+def _object(value: Any, met: list[Any]) -> Any:
     kind = type(value)
     if callable(inner := getattr(value, "__wrapped__", None)):  # as of functools.cache
         return {"": class_name(kind), "function": _describe(inner, met)}
@@ -178,7 +173,7 @@ def _without_addresses(text: str) -> str:
     return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
 
 
-def _optimizer(optimizer: torch.optim.Optimizer, met: list[Any]) -> Description:
+def _optimizer(optimizer: torch.optim.Optimizer, met: list[Any]) -> Any:
     """An optimiser by its options; the parameters by their shapes."""
     groups = [
         {**group, "params": [_shape_text(each) for each in group["params"]]}
@@ -215,7 +210,7 @@ def plain_network(model: nn.Module) -> nn.Module:
             return model
 
 
-def describe_network(model: nn.Module) -> dict[str, Description]:
+def describe_network(model: nn.Module) -> dict[str, Any]:
     """What a network computes: its layers, their settings, and the code of your own classes.
 
     The weights' values are not part of it; they are what ``describe_tensors`` is for.
@@ -238,49 +233,45 @@ def describe_network(model: nn.Module) -> dict[str, Description]:
     return _describe(plain_network(model), [])
 
 
-def _network(network: nn.Module, met: list[Any]) -> dict[str, Description]:
-    described: dict[str, Description] = {}
+def _network(network: nn.Module, met: list[Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {}
     places: dict[int, str] = {}  # of what may stand in several: its first place
     for name, layer in network.named_modules(remove_duplicate=False):
         first = places.setdefault(id(layer), name)
-        if first == name:
-            described[name] = _layer(name, layer, places, met)
-        else:
-            described[name] = f"the same layer as {first or 'the whole network'}"
+        same = f"the same layer as {first or 'the whole network'}"
+        described[name] = _layer(name, layer, places, met) if first == name else same
     return described
 
 
-def _layer(name: str, layer: nn.Module, places: dict[int, str], met: list[Any]) -> Description:
+def _layer(name: str, layer: nn.Module, places: dict[int, str], met: list[Any]) -> Any:
     text = f"{class_name(type(layer))}({_without_addresses(layer.extra_repr())})"
     described = {"": text, **_settings(_attributes(layer), met)}
     for key, tensor in [
         *layer.named_parameters(recurse=False, remove_duplicate=False),
         *layer.named_buffers(recurse=False, remove_duplicate=False),
     ]:
-        place = f"{name}.{key}"
-        first = places.setdefault(id(tensor), place)
+        first = places.setdefault(id(tensor), place := f"{name}.{key}")
         described[key] = _tensor(layer, key, tensor) if first == place else f"as {first}"
-    parts = [part for part, _ in layer.named_children()]
-    order = {"order of parts": parts} if len(parts) > 1 else {}
-    return {**described, **order, **_own_class(layer, met)}
+    if len(parts := [part for part, _ in layer.named_children()]) > 1:
+        described["order of parts"] = parts
+    return {**described, **_own_class(layer, met)}
 
 
 def _attributes(layer: nn.Module) -> dict[str, Any]:
     """What a layer holds beside its tensors and layers, and does not set when it is called."""
     left_out = {*vars(nn.Module()), "_compiled_call_impl", *set_when_called(type(layer))}
-    installed = is_installed(type(layer))
+    internal = "_" if is_installed(type(layer)) else "__"
     return {
         name: value
         for name, value in vars(layer).items()
-        if name not in left_out and not (installed and name.startswith("_"))
+        if name not in left_out and not name.startswith(internal)
     }
 
 
 def _tensor(layer: nn.Module, name: str, tensor: Tensor) -> str:
     if isinstance(tensor, nn.Parameter):
         return f"{'trainable' if tensor.requires_grad else 'frozen'} {_shape_text(tensor)}"
-    changes = name in set_when_called(type(layer))
-    if name in layer._non_persistent_buffers_set and not changes:
+    if name in layer._non_persistent_buffers_set - set_when_called(type(layer)):
         return f"constant {_tensor_text(tensor)}"  # a state dict would not show its values
     return f"buffer {_shape_text(tensor)}"
 
@@ -307,7 +298,7 @@ def describe_tensors(tensors: Mapping[str, Any]) -> str:
     return checksum(repr([(name, _describe(value, [])) for name, value in tensors.items()]))
 
 
-def describe_dataset(dataset: ImageDataset | None) -> dict[str, Description] | None:
+def describe_dataset(dataset: ImageDataset | None) -> dict[str, Any] | None:
     """How many images there are, and dtype, shape and checksum of images and labels.
 
     Args:

@@ -388,6 +388,19 @@ def test_another_recipe_is_another_run(tmp_path, name, one, other, said):
         run(tiny_model(), epochs=1, checkpoint=path, **{name: other})
 
 
+def test_what_a_function_of_a_notebook_only_remembers_makes_no_other_run(tmp_path):
+    seen = []
+
+    def augment(images: torch.Tensor) -> torch.Tensor:
+        seen.append(images.mean().item())
+        return images
+
+    path = tmp_path / "run.pt"
+    history = run(tiny_model(), augment=augment, checkpoint=path)
+    assert run(tiny_model(), augment=augment, checkpoint=path) == history
+    assert len(seen) == 2 * STEPS
+
+
 def test_an_optimizer_already_built_is_the_same_one_when_the_run_goes_on(tmp_path):
     def built(model: nn.Module, rate: float = 0.01) -> torch.optim.Optimizer:
         return torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9)

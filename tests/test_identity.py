@@ -341,11 +341,14 @@ def build():
 
 
 def test_a_memory_in_lists_dicts_and_tensors_is_no_setting():
-    augment, layer = defined(REMEMBERING)(), net("self.seen = 0", "self.seen = []")
-    before = describe(augment), describe_network(layer)
+    augment = defined(REMEMBERING)()
+    cell = CELL.replace("self.seen = 0", "self.seen = []")
+    network = defined(cell.replace("self.seen += 1", "self.seen.append(x)"))()
+    before = describe(augment), describe_network(network)
     augment(torch.ones(2))
-    layer.seen.append(torch.zeros(1))
-    assert (describe(augment), describe_network(layer)) == before
+    network(torch.ones(1, 28, 28))
+    assert len(network.seen) == 1
+    assert (describe(augment), describe_network(network)) == before
 
 
 def test_a_circle_ends():
