@@ -129,7 +129,7 @@ def _function(function: Any, met: list[Any]) -> Any:
     # torch.compile keeps the function that it has wrapped.
     function = getattr(function, "_torchdynamo_orig_callable", function)
     used = _settings(used_by(function), met)
-    if is_installed(function):
+    if is_installed(function) and "<" not in function.__qualname__:  # no lambda
         return {"": f"{function.__module__}.{function.__qualname__}", **used}
     defaults = dict(enumerate(function.__defaults__ or ())) | (function.__kwdefaults__ or {})
     given = {f"default {name}": value for name, value in defaults.items()}
