@@ -8,6 +8,7 @@ replaces the file of another one.
 import glob
 import io
 import os
+import re
 import signal
 import threading
 import time
@@ -324,12 +325,14 @@ class Checkpoint:
     # --- can it be written? --------------------------------------------------------------
 
     def _rehearse(self) -> None:
-        """Store everything once beside the file and remove it: better now than in an hour."""
+        """Store everything beside the file, read it and remove it: better now than in an hour."""
         states = self._states()
-        for name, state in states.items():
-            _require_storable(name, state)
-        with _clear_path_error(self.path):
-            _write_beside({**self.head, **states}, self.target).unlink()
+        with _clear_path_error(self.path), _clear_content_error(list(states)):
+            temporary = _write_beside({**self.head, **states}, self.target)
+            try:
+                torch.load(temporary, map_location="cpu", weights_only=True)
+            finally:
+                temporary.unlink()
         _remove_stale(self.target)
 
 
@@ -350,17 +353,19 @@ def _clear_path_error(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _require_storable(name: str, state: dict[str, Any]) -> None:
-    content = io.BytesIO()
+@contextmanager
+def _clear_content_error(parts: list[str]) -> Iterator[None]:
     try:
-        torch.save(state, content)
-        content.seek(0)
-        torch.load(content, map_location="cpu", weights_only=True)
+        yield
+    except OSError:  # of the place, not of the content
+        raise
     except Exception as error:
+        # Of what it will not read PyTorch tells in a later line.
+        cause = re.search("Unsupported.*GLOBAL [^ ]+", str(error))
         raise ValueError(
-            f"checkpoint cannot hold this run's {name}: its state_dict must consist of plain "
-            f"values and tensors, but storing and reading it failed ({first_line(error)}); "
-            "leave checkpoint out"
+            f"checkpoint cannot hold this run: the state_dict of each part ({', '.join(parts)}) "
+            "must consist of plain values and tensors, but storing and reading them failed: "
+            f"{cause.group() if cause else first_line(error)}; leave checkpoint out"
         ) from error
 
 

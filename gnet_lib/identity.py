@@ -1,21 +1,186 @@
 """What a run is: its network, its images and its recipe, in words that can be compared.
 
 A checkpoint goes on only with the run that wrote it. Names and shapes do not tell runs apart:
-a module with a ReLU and one without have the same tensors. So a run is described by
-everything that its result depends on, in nested dicts of plain values. A file can hold them,
-and they say what is different. Long values stand there as checksums.
+a module with a ReLU and one without have the same tensors. So a run is described by the
+settings that its result depends on (``describe`` says what counts as one), in nested dicts of
+plain values. A file can hold them, and they say what is different. Images, weights and code
+stand there as checksums.
 """
 
+import dataclasses
+import enum
+import functools
+import re
+import types
 from collections.abc import Iterator, Mapping
+from numbers import Number
 from typing import Any
 
+import numpy
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from gnet_lib._check import shown
-from gnet_lib._code import checksum
-from gnet_lib._describe import Describer, tensor_text
+from gnet_lib._code import (
+    checksum,
+    class_name,
+    code_of,
+    is_installed,
+    set_when_called,
+    used_by,
+)
 from gnet_lib.data import ImageDataset
+
+LONGEST_TEXT = 120  # in a message
+CUT = "... and so on"
+PLAIN = (types.NoneType, str, bytes, Number, enum.Enum, torch.dtype, torch.device)
+
+# --- any value ---------------------------------------------------------------------------
+
+
+def describe(value: Any) -> Any:
+    """Any value in plain ones: a function by its code, an object by its settings.
+
+    A function of your own is described by its code and by what it holds: defaults, and what it
+    takes from its notebook and from the function around it. There numbers, texts, tuples,
+    dataclasses, and whatever can be called (also in a list), count as settings. Other lists,
+    dicts, sets, arrays, tensors and objects are passed over, for they may be its memory; so is
+    what it sets itself. A function or class of an installed package is described by its name.
+
+    A partial is described by all of its arguments, an optimiser by its options, a network by
+    its layers and weights. Any other object is described by its fields if it is a dataclass,
+    else by its own ``__repr__`` if its class has one, else by its attributes, with the code of
+    its class if that is your own. What is passed over above is so here, and what ``__call__``
+    or ``forward`` sets.
+
+    Args:
+        value: a number, text, tensor, function, ``functools.partial``, optimiser,
+            transform of torchvision, or any other object.
+
+    Returns:
+        Nested dicts and lists of plain values, without addresses in memory.
+
+    Example:
+        >>> from functools import partial
+        >>> adam = partial(torch.optim.Adam, weight_decay=0.01)
+        >>> describe(adam)["keywords"]
+        {'weight_decay': 0.01}
+        >>> describe(lambda: 1) == describe(lambda: 2)
+        False
+    """
+    described = _describe(value, [])
+    if isinstance(value, nn.Module):
+        described["weights"] = describe_tensors(value.state_dict())
+    return described
+
+
+def _describe(value: Any, met: list[Any]) -> Any:
+    """Describe a value; what was ``met`` before is named by its number, so that a circle ends."""
+    if isinstance(value, PLAIN):
+        storable = type(value) in (types.NoneType, bool, int, float, str)
+        return value if storable and value == value else repr(value)  # nan equals nothing
+    if isinstance(value, Tensor):
+        return _tensor_text(value)
+    if isinstance(value, numpy.ndarray):
+        return f"{value.dtype} {value.shape} ({checksum(value.tobytes())})"
+    if isinstance(value, (list, tuple)):
+        return [_describe(each, met) for each in value]
+    if isinstance(value, (set, frozenset)):  # in an order that every process finds
+        return sorted(repr(_describe(each, met)) for each in value)
+    if isinstance(value, Mapping):
+        return {str(key): _describe(each, met) for key, each in value.items()}
+    if isinstance(value, types.ModuleType):
+        return f"module {value.__name__}"
+    for number, each in enumerate(met):
+        if each is value:
+            return f"the same as number {number}"
+    met.append(value)
+    if isinstance(value, functools.partial):
+        given = {"arguments": value.args, "keywords": value.keywords}
+        return {"": "partial", "function": _describe(value.func, met), **_describe(given, met)}
+    if isinstance(value, types.FunctionType):
+        return _function(value, met)
+    if isinstance(value, types.MethodType):
+        given = {"function": value.__func__, "of": value.__self__}
+        return _describe(given, met)
+    if isinstance(value, type):
+        return _class(value, met)
+    if isinstance(value, nn.Module):
+        return _network(value, met)
+    if isinstance(value, torch.optim.Optimizer):
+        return _optimizer(value, met)
+    return _object(value, met)
+
+
+def _is_setting(value: Any) -> bool:
+    """Whether a value that something holds is a setting of it; anything else may be its memory."""
+    if isinstance(value, (tuple, frozenset)):
+        return all(map(_is_setting, value))
+    if isinstance(value, list):  # of transforms
+        return value != [] and all(map(callable, value))
+    kinds = (*PLAIN, types.ModuleType)
+    return isinstance(value, kinds) or callable(value) or dataclasses.is_dataclass(value)
+
+
+def _settings(values: Mapping[str, Any], met: list[Any]) -> dict[str, Any]:
+    return {name: _describe(value, met) for name, value in values.items() if _is_setting(value)}
+
+
+def _function(function: Any, met: list[Any]) -> Any:
+    # torch.compile keeps the function that it has wrapped.
+    function = getattr(function, "_torchdynamo_orig_callable", function)
+    used = _settings(used_by(function), met)
+    if is_installed(function) and "<" not in function.__qualname__:  # no lambda
+        return {"": f"{function.__module__}.{function.__qualname__}", **used}
+    defaults = dict(enumerate(function.__defaults__ or ())) | (function.__kwdefaults__ or {})
+    given = {f"default {name}": value for name, value in defaults.items()}
+    name = f"{function.__qualname__} ({code_of(function)})"
+    return {"": name, **_settings(given, met), **used}
+
+
+def _class(kind: type, met: list[Any]) -> Any:
+    """A class of a package by its name, one of your own by its functions and values, too."""
+    if is_installed(kind):
+        return f"{kind.__module__}.{kind.__qualname__}"
+    content: dict[str, Any] = {"built on": tuple(map(class_name, kind.__mro__[1:-1]))}
+    for each in reversed(kind.__mro__):  # what stands below replaces what stands above
+        for name, value in () if is_installed(each) else vars(each).items():
+            # Of a static or class method, or of a property, the function within.
+            value = getattr(value, "__func__", getattr(value, "fget", value))
+            if isinstance(value, types.FunctionType) or not name.startswith("__"):
+                content[name] = value
+    return {"": kind.__qualname__, **_settings(content, met)}
+
+
+def _own_class(value: Any, met: list[Any]) -> dict[str, Any]:
+    return {} if is_installed(type(value)) else {"class": _describe(type(value), met)}
+
+
+def _object(value: Any, met: list[Any]) -> Any:
+    kind = type(value)
+    if callable(inner := getattr(value, "__wrapped__", None)):  # as of functools.cache
+        return {"": class_name(kind), "function": _describe(inner, met)}
+    if dataclasses.is_dataclass(value):
+        values = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
+    elif kind.__repr__ is not object.__repr__:
+        return {"": _without_addresses(repr(value)), **_own_class(value, met)}
+    else:
+        values = getattr(value, "__dict__", {})
+    values = {name: each for name, each in values.items() if name not in set_when_called(kind)}
+    return {"": class_name(kind), **_settings(values, met), **_own_class(value, met)}
+
+
+def _without_addresses(text: str) -> str:
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
+
+
+def _optimizer(optimizer: torch.optim.Optimizer, met: list[Any]) -> Any:
+    """An optimiser by its options; the parameters by their shapes."""
+    groups = [
+        {**group, "params": [_shape_text(each) for each in group["params"]]}
+        for group in optimizer.param_groups
+    ]
+    return {"": class_name(type(optimizer)), "groups": _describe(groups, met)}
+
 
 # --- the network -------------------------------------------------------------------------
 
@@ -54,8 +219,8 @@ def describe_network(model: nn.Module) -> dict[str, Any]:
         model: a network, plain or wrapped.
 
     Returns:
-        For each layer by name its class, its settings, and the kind of each of its tensors,
-        also whether it is frozen.
+        For each layer by name its class, its settings as in ``describe``, and dtype and shape
+        of each of its tensors, also whether it is frozen.
 
     Example:
         >>> network = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
@@ -65,62 +230,63 @@ def describe_network(model: nn.Module) -> dict[str, Any]:
         >>> describe_network(network)["1"]
         {'': 'ReLU()', 'inplace': False}
     """
-    return Describer().network(plain_network(model))
+    return _describe(plain_network(model), [])
 
 
-def describe_modes(model: nn.Module) -> dict[str, str]:
-    """For each layer by name whether it is in training or in evaluation mode.
+def _network(network: nn.Module, met: list[Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {}
+    places: dict[int, str] = {}  # of what may stand in several: its first place
+    for name, layer in network.named_modules(remove_duplicate=False):
+        first = places.setdefault(id(layer), name)
+        same = f"the same layer as {first or 'the whole network'}"
+        described[name] = _layer(name, layer, places, met) if first == name else same
+    return described
 
-    Args:
-        model: a network, plain or wrapped.
 
-    Returns:
-        ``"training"`` or ``"evaluation"``. A network that is in evaluation mode as a whole
-        may have come from ``fit`` or ``evaluate``: its layers' modes say nothing, and all
-        are called ``"training"``.
+def _layer(name: str, layer: nn.Module, places: dict[int, str], met: list[Any]) -> Any:
+    text = f"{class_name(type(layer))}({_without_addresses(layer.extra_repr())})"
+    described = {"": text, **_settings(_attributes(layer), met)}
+    for key, tensor in [
+        *layer.named_parameters(recurse=False, remove_duplicate=False),
+        *layer.named_buffers(recurse=False, remove_duplicate=False),
+    ]:
+        first = places.setdefault(id(tensor), place := f"{name}.{key}")
+        described[key] = _tensor(layer, key, tensor) if first == place else f"as {first}"
+    if len(parts := [part for part, _ in layer.named_children()]) > 1:
+        described["order of parts"] = parts
+    return {**described, **_own_class(layer, met)}
 
-    Example:
-        >>> network = nn.Sequential(nn.Linear(2, 3), nn.Dropout())
-        >>> _ = network[1].eval()
-        >>> describe_modes(network)
-        {'': 'training', '0': 'training', '1': 'evaluation'}
-    """
-    network = plain_network(model)
-    told = network.training
+
+def _attributes(layer: nn.Module) -> dict[str, Any]:
+    """What a layer holds beside its tensors and layers, and does not set when it is called."""
+    left_out = {*vars(nn.Module()), "_compiled_call_impl", *set_when_called(type(layer))}
+    internal = "_" if is_installed(type(layer)) else "__"
     return {
-        name: "evaluation" if told and not layer.training else "training"
-        for name, layer in network.named_modules()
+        name: value
+        for name, value in vars(layer).items()
+        if name not in left_out and not name.startswith(internal)
     }
 
 
-def restore_modes(model: nn.Module, modes: Mapping[str, str]) -> None:
-    """Put each layer in the mode that ``describe_modes`` found.
-
-    Args:
-        model: a network, plain or wrapped.
-        modes: what ``describe_modes`` returned for the same network.
-
-    Example:
-        >>> network = nn.Sequential(nn.Linear(2, 3), nn.Dropout())
-        >>> restore_modes(network, {"": "training", "0": "training", "1": "evaluation"})
-        >>> network[1].training
-        False
-    """
-    for name, layer in plain_network(model).named_modules():
-        layer.training = modes[name] == "training"
+def _tensor(layer: nn.Module, name: str, tensor: Tensor) -> str:
+    if isinstance(tensor, nn.Parameter):
+        return f"{'trainable' if tensor.requires_grad else 'frozen'} {_shape_text(tensor)}"
+    if name in layer._non_persistent_buffers_set - set_when_called(type(layer)):
+        return f"constant {_tensor_text(tensor)}"  # a state dict would not show its values
+    return f"buffer {_shape_text(tensor)}"
 
 
-# --- tensors, images, and any value ------------------------------------------------------
+# --- tensors and images ------------------------------------------------------------------
 
 
 def describe_tensors(tensors: Mapping[str, Any]) -> str:
-    """A checksum of a state dict: of each tensor's name, kind, shape and bytes.
+    """A checksum of a state dict: of each tensor's name, dtype, shape and bytes.
 
     Args:
         tensors: what ``state_dict()`` returned, on any device.
 
     Returns:
-        Eight digits.
+        Eight hexadecimal digits.
 
     Example:
         >>> network = nn.Linear(2, 3)
@@ -129,59 +295,43 @@ def describe_tensors(tensors: Mapping[str, Any]) -> str:
         >>> describe_tensors(network.state_dict()) == before
         False
     """
-    return checksum(repr([(name, describe(value)) for name, value in tensors.items()]))
+    return checksum(repr([(name, _describe(value, [])) for name, value in tensors.items()]))
 
 
-def describe_set(image_set: ImageDataset | None) -> dict[str, Any] | None:
-    """How many images there are, and kind, shape and checksum of images and labels.
+def describe_dataset(dataset: ImageDataset | None) -> dict[str, Any] | None:
+    """How many images there are, and dtype, shape and checksum of images and labels.
 
     Args:
-        image_set: a set of images, or None.
+        dataset: images with labels, or None.
 
     Returns:
         Plain values, or None for None.
 
     Example:
         >>> images = ImageDataset(torch.zeros(2, 1, 28, 28), torch.tensor([0, 1]))
-        >>> describe_set(images)["labels"]
+        >>> describe_dataset(images)["labels"]
         'int64 2 (20114bcb)'
     """
-    if image_set is None:
+    if dataset is None:
         return None
     return {
-        "": f"{len(image_set):,} images",
-        "images": tensor_text(image_set.images),
-        "labels": tensor_text(image_set.labels),
+        "": f"{len(dataset):,} images",
+        "images": _tensor_text(dataset.images),
+        "labels": _tensor_text(dataset.labels),
     }
 
 
-def describe(value: Any) -> Any:
-    """Any value in plain ones: a function by what it does, an object by its settings.
+def _shape_text(tensor: Tensor) -> str:
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    return f"{dtype} {'x'.join(map(str, tensor.shape)) or 'number'}"
 
-    A function is described by its code, its defaults, the values that it holds from around
-    it, and what it reads of its module or notebook. So two lambdas differ, and the same one
-    is the same in a new process. What it changes there itself is its memory, not a setting.
 
-    An object is described by its own ``__repr__`` if its class has one, else by its
-    attributes; those that change when it is called are left out. Of a class of your own the
-    code counts, too. What an installed package brings is described by its name.
-
-    Args:
-        value: a number, text, tensor, function, ``functools.partial``, optimiser,
-            transform of torchvision, or any other object.
-
-    Returns:
-        Nested dicts and lists of plain values, without addresses in memory.
-
-    Example:
-        >>> from functools import partial
-        >>> adam = partial(torch.optim.Adam, weight_decay=0.01)
-        >>> describe(adam)["keywords"]
-        {'weight_decay': 0.01}
-        >>> describe(lambda: 1) == describe(lambda: 2)
-        False
-    """
-    return Describer()(value)
+def _tensor_text(tensor: Tensor) -> str:
+    """Dtype, shape and checksum of a tensor: the same bytes in another shape are other data."""
+    if tensor.layout is not torch.strided or tensor.is_quantized:
+        return f"{_shape_text(tensor)} ({checksum(repr(tensor))})"
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return f"{_shape_text(tensor)} ({checksum(flat.view(torch.uint8).numpy().data)})"
 
 
 # --- is it the same? ---------------------------------------------------------------------
@@ -198,7 +348,7 @@ def differences(
         ignored: entries that do not count.
 
     Returns:
-        For each entry that differs a few words, with the first difference that can be shown.
+        For each entry that differs a few words, with the first difference.
 
     Example:
         >>> then = {"epochs": 2, "model": {"relu": "ReLU()", "fc": "Linear(4, 2)"}}
@@ -206,26 +356,22 @@ def differences(
         >>> print(differences(then, now)["model"])
         model: relu is 'ReLU()' in the file and 'Identity()' in this call (and 1 more there)
     """
-    names = [*now, *(name for name in then if name not in now)]
-    unequal = [name for name in names if then.get(name) != now.get(name)]
     return {
         name: _difference(name, then.get(name), now.get(name))
-        for name in unequal
-        if name not in ignored
+        for name in {**now, **then}
+        if name not in ignored and then.get(name) != now.get(name)
     }
 
 
 def _difference(name: str, then: Any, now: Any) -> str:
     one, other = dict(_leaves(then)), dict(_leaves(now))
-    places = [*other, *(place for place in one if place not in other)]
-    unequal = [place for place in places if _shown(one, place) != _shown(other, place)]
-    # Of a long text only the beginning is shown, which may well be equal.
-    first = min(unequal, key=lambda at: " characters, " in _shown(one, at), default="")
+    texts = {place: (_shown(one, place), _shown(other, place)) for place in {**other, **one}}
+    unequal = [place for place, (before, after) in texts.items() if before != after]
+    first = min(unequal, key=lambda place: CUT in "".join(texts[place]))  # one shown in full
     where = f"{name}: {first}" if first else name
+    before, after = texts[first]
     more = f" (and {len(unequal) - 1} more there)" if len(unequal) > 1 else ""
-    return (
-        f"{where} is {_shown(one, first)} in the file and {_shown(other, first)} in this call{more}"
-    )
+    return f"{where} is {before} in the file and {after} in this call{more}"
 
 
 def _leaves(description: Any, place: str = "") -> Iterator[tuple[str, Any]]:
@@ -242,4 +388,7 @@ def _leaves(description: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _shown(leaves: Mapping[str, Any], place: str) -> str:
-    return shown(leaves[place]) if place in leaves else "absent"
+    text = repr(leaves[place]) if place in leaves else "absent"
+    if len(text) <= LONGEST_TEXT:
+        return text
+    return f"{text[: LONGEST_TEXT // 2]}{CUT} ({checksum(text)})"

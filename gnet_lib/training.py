@@ -62,14 +62,7 @@ from gnet_lib.evaluation import (
     require_weights,
 )
 from gnet_lib.history import Evaluation, History, Progress, epoch_line
-from gnet_lib.identity import (
-    describe,
-    describe_modes,
-    describe_network,
-    describe_set,
-    plain_network,
-    restore_modes,
-)
+from gnet_lib.identity import describe, describe_dataset, describe_network, plain_network
 from gnet_lib.safeguards import (
     ChanceWatch,
     clear_memory_error,
@@ -393,6 +386,9 @@ def fit(
             )  # fmt: skip
 
 
+STAYS = "stays in evaluation"  # among the settings in the file
+
+
 def _train(
     model: nn.Module,
     train: ImageDataset,
@@ -408,6 +404,10 @@ def _train(
     """All epochs, from where the file left off or from the first; ``fit`` has checked it all."""
     reached = Progress(settings.epochs, steps_per_epoch=len(train) // settings.batch_size)
     total_steps = settings.epochs * reached.steps_per_epoch
+    network = plain_network(model)
+    modes = TrainingMode(network)
+    # Before the schedule changes the optimiser's options.
+    identity = {} if checkpoint is None else _identity(settings, model, recipe, train, validation)
     scheduler = build_schedule(recipe.schedule, optimizer, total_steps)
     augment = None if recipe.augment is None else Augmentation(recipe.augment)
     generator = torch.Generator(device).manual_seed(derived_seed("augment", settings.seed))
@@ -416,21 +416,19 @@ def _train(
     file = None
     if checkpoint is not None:
         parts = {
-            "model": plain_network(model), "optimizer": optimizer, "scheduler": scheduler,
+            "model": network, "optimizer": optimizer, "scheduler": scheduler,
             "progress": reached, "watch": watch, "random": RandomGenerators(device, generator),
         }  # fmt: skip
         head = {
-            "settings": _identity(settings, model, recipe, train, validation),
+            "settings": {**identity, STAYS: modes.stay},
             "device": device.type,
             "precision": str(precision).removeprefix("torch."),
         }
         # A model that fit returned is in evaluation mode as a whole, which says nothing.
-        unknown = () if plain_network(model).training else ("modes",)
-        file = Checkpoint(checkpoint, head, parts, unknown)
+        file = Checkpoint(checkpoint, head, parts, unknown=() if network.training else (STAYS,))
         if stored := file.load():
-            restore_modes(model, stored["settings"]["modes"])
+            modes.stay = stored["settings"][STAYS]
             print(_resumed_line(reached, file.path, stored, head))
-    modes = TrainingMode(plain_network(model))
     try:
         with StopOnInterrupt() as stop:
             ended = False
@@ -497,12 +495,11 @@ def _identity(
     return {
         **asdict(settings),
         "model": describe_network(model),
-        "modes": describe_modes(model),
         "augment": describe(recipe.augment),
         "optimizer": describe(recipe.optimizer),
         "schedule": describe(recipe.schedule),
-        "train": describe_set(train),
-        "validation": describe_set(validation),
+        "train": describe_dataset(train),
+        "validation": describe_dataset(validation),
     }
 
 

@@ -172,7 +172,7 @@ def test_what_is_stored_comes_back(tmp_path):
     save_checkpoint(state, tmp_path / "run.pt")
     loaded = load_checkpoint(tmp_path / "run.pt")
     assert torch.equal(loaded["model"].pop("weight"), torch.arange(3.0))
-    assert loaded == {"settings": {"epochs": 2}, "model": {}, "rows": [1, None], "format": 3}
+    assert loaded == {"settings": {"epochs": 2}, "model": {}, "rows": [1, None], "format": 4}
 
 
 def write_half(state: Any, file: io.BufferedWriter) -> None:
@@ -360,7 +360,7 @@ def test_a_class_defined_again_with_another_forward_is_another_run(tmp_path):
         if source == cell:
             run(names["Net"](), checkpoint=path)
         else:
-            with pytest.raises(ValueError, match=r"model: class Net\.forward is 'Net\.forward"):
+            with pytest.raises(ValueError, match=r"model: class\.forward is 'Net\.forward"):
                 run(names["Net"](), checkpoint=path)
 
 
@@ -388,6 +388,19 @@ def test_another_recipe_is_another_run(tmp_path, name, one, other, said):
         run(tiny_model(), epochs=1, checkpoint=path, **{name: other})
 
 
+def test_what_a_function_of_a_notebook_only_remembers_makes_no_other_run(tmp_path):
+    seen = []
+
+    def augment(images: torch.Tensor) -> torch.Tensor:
+        seen.append(images.mean().item())
+        return images
+
+    path = tmp_path / "run.pt"
+    history = run(tiny_model(), augment=augment, checkpoint=path)
+    assert run(tiny_model(), augment=augment, checkpoint=path) == history
+    assert len(seen) == 2 * STEPS
+
+
 def test_an_optimizer_already_built_is_the_same_one_when_the_run_goes_on(tmp_path):
     def built(model: nn.Module, rate: float = 0.01) -> torch.optim.Optimizer:
         return torch.optim.SGD(model.parameters(), lr=rate, momentum=0.9)
@@ -406,7 +419,10 @@ def test_frozen_parts_and_parts_in_evaluation_mode_belong_to_a_run(half_run):
     frozen, still = tiny_model(), tiny_model()
     frozen[0].requires_grad_(False)
     still[1].eval()
-    for model, said in ((frozen, "0.weight is 'trainable"), (still, "modes: 1 is 'training'")):
+    for model, said in (
+        (frozen, "0.weight is 'trainable"),
+        (still, r"evaluation is \[\] in the file and \['1'\]"),
+    ):
         with pytest.raises(ValueError, match=said):
             run(model, augment=Noise(), checkpoint=half_run)
 
@@ -417,7 +433,7 @@ def test_parts_in_evaluation_mode_are_remembered_for_a_model_that_fit_returned(t
     run(model, augment=Noise(interrupt_at=3), checkpoint=path)
     assert not any(layer.training for layer in model.modules())  # fit returns it like this
     run(model, augment=Noise(interrupt_at=3), checkpoint=path)
-    assert load_checkpoint(path)["settings"]["modes"]["1"] == "evaluation"
+    assert load_checkpoint(path)["settings"]["stays in evaluation"] == ["1"]
 
 
 def test_other_first_weights_are_refused_and_the_stored_ones_are_welcome(tmp_path, half_run):
@@ -540,7 +556,7 @@ def test_what_no_file_can_hold_is_found_before_the_training(tmp_path):
         def set_extra_state(self, state: Any) -> None:
             pass
 
-    with pytest.raises(ValueError, match="checkpoint cannot hold this run's model"):
+    with pytest.raises(ValueError, match="checkpoint cannot hold this run: .*model.*Noise"):
         run(WithObject(tiny_model()), checkpoint=tmp_path / "run.pt")
     assert not os.listdir(tmp_path)
 
