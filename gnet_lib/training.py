@@ -400,7 +400,7 @@ def _train(
     reached = Progress(settings.epochs, steps_per_epoch=len(train) // settings.batch_size)
     total_steps = settings.epochs * reached.steps_per_epoch
     scheduler = build_schedule(recipe.schedule, optimizer, total_steps)
-    augment = None if recipe.augment is None else Augmentation(recipe.augment)
+    augment = recipe.augmentation
     generator = torch.Generator(device).manual_seed(derived_seed("augment", settings.seed))
     watch = ChanceWatch(classes=len(train.labels.unique()))
 
