@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LONGEST_NUMBER = 30
+LONGEST_LINE = 200
+MANY = 5
+"""A longer number, text or collection is not written into an error, digit by digit."""
+
 LARGEST = 10**9
 """No size and no number of times is larger, or memory and time would end before the answer."""
 
@@ -181,12 +186,13 @@ def require_model(name: str, value: Any) -> "nn.Module":
     raise ValueError(f"{wanted}, but it is {shown(value)}")
 
 
-def require_text(name: str, value: Any) -> str:
+def require_text(name: str, value: Any, *, may_be_empty: bool = True) -> str:
     """The value, which must be a text; what it says, nobody computes with.
 
     Args:
         name: of the argument, as the error shows it.
         value: what came.
+        may_be_empty: False where it has to say something.
 
     Returns:
         The value.
@@ -194,7 +200,10 @@ def require_text(name: str, value: Any) -> str:
     Raises:
         ValueError: for anything else.
     """
-    return require_instance(name, value, str, "a text")
+    text = require_instance(name, value, str, "a text")
+    if not may_be_empty and not text.strip():
+        raise ValueError(f"{name} must be a text that says something, but it is {shown(text)}")
+    return text
 
 
 def require_callable(name: str, value: Any, wanted: str) -> Callable[..., Any]:
@@ -242,7 +251,7 @@ def require_items(
         )
     for item in value:
         if not isinstance(item, kind):
-            raise ValueError(f"{name} must hold {wanted} only, but it holds {shown(item)}")
+            raise ValueError(f"{name} must hold only {wanted}, but it holds {shown(item)}")
     return list(value)
 
 
@@ -404,15 +413,80 @@ def require_package(name: str, purpose: str) -> None:
 
 
 def shown(value: Any) -> str:
-    """A value as an error shows it: short, and a class as a class."""
+    """A value as an error shows it: in one short line, whatever it is.
+
+    Args:
+        value: what came.
+
+    Returns:
+        A class as a class, a tensor or array as its shape and type, what is long as its type
+        alone, all else as Python writes it.
+
+    Example:
+        >>> shown(int), shown((3, "x"))
+        ('the class int', "(3, 'x')")
+        >>> import numpy
+        >>> shown([numpy.zeros((2, 3)), None])
+        'a list of a ndarray of shape (2, 3) and float64, None'
+    """
+    try:
+        return _shown(value)
+    except Exception:  # a class of somebody's own may do anything
+        return f"of type {type(value).__name__}"
+
+
+def _shown(value: Any) -> str:
+    kind = type(value).__name__
     if isinstance(value, type):
         return f"the class {value.__name__}"
-    if isinstance(value, int) and abs(value) > 10**100:  # Python refuses to write the longest
-        return "a whole number of more than 100 digits"
+    if is_array(value):
+        return f"a {kind} of shape {tuple(value.shape)} and {value.dtype}"
+    if isinstance(value, int) and abs(value) >= 10**LONGEST_NUMBER:
+        return f"a whole number of more than {LONGEST_NUMBER} digits"  # Python writes only some
+    is_collection = isinstance(value, (tuple, list, dict))
+    if is_collection and len(value) <= MANY and any(map(is_array, value)):
+        return f"a {kind} of {', '.join(map(shown, value))}"
     text = repr(value)
-    return text if len(text) <= 200 else f"of type {type(value).__name__}"
+    if len(text) <= LONGEST_LINE and "\n" not in text:
+        return text
+    return f"a {kind} of {len(value)}" if is_collection else f"of type {kind}"
+
+
+def is_array(value: Any) -> bool:
+    """Whether it is a tensor or an array of several numbers, of whatever package.
+
+    Args:
+        value: anything.
+
+    Returns:
+        True or False.
+    """
+    try:
+        return bool(getattr(value, "shape", ())) and hasattr(value, "dtype")
+    except Exception:  # a class of somebody's own may do anything
+        return False
 
 
 def first_line(error: Exception) -> str:
     """The first line of an error's text, or the error's name where it has none."""
     return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
+def stopped_with(error: BaseException) -> str:
+    """What somebody's code stopped with, in one line that is not too long.
+
+    Args:
+        error: what was raised.
+
+    Returns:
+        The error's name and text.
+
+    Example:
+        >>> stopped_with(KeyError("width"))
+        "KeyError: 'width'"
+    """
+    try:
+        said = " ".join(str(error).split())[:LONGEST_LINE]
+    except Exception:  # an error's own text may be broken
+        said = ""
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__

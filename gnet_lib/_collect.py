@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import ConcatDataset, DataLoader, IterableDataset, Subset
 
-from gnet_lib._check import shown
+from gnet_lib._check import shown, stopped_with
 
 LARGE = 1_000  # from so many images on, a bar shows how far the reading is
 LARGEST_LABEL = 2**63 - 1
@@ -55,8 +55,8 @@ def read_pairs(dataset: Any) -> tuple[Tensor, Tensor]:
         image, label = _read(dataset, index)
         if image.shape != first.shape or image.dtype != first.dtype:
             raise ValueError(
-                f"{_place(dataset, index)} is an image {_described(image)}, but the first one is "
-                f"{_described(first)}: all must be alike; {_advice(image, first)}"
+                f"{_place(dataset, index)} is {shown(image)}, but the first one is "
+                f"{shown(first)}: all must be alike; {_advice(image, first)}"
             )
         images[index], labels[index] = image, label
     return images, labels
@@ -170,10 +170,10 @@ def _read(dataset: Any, index: int) -> tuple[Tensor, int]:
         item = dataset[index]
     except Exception as error:  # a reader of files, or a transform, may raise anything
         raise ValueError(
-            f"{place} cannot be read, {type(error).__name__}: {error}; mend it or leave it out"
+            f"{place} cannot be read, {stopped_with(error)}; mend it or leave it out"
         ) from error
     if not isinstance(item, (tuple, list)) or len(item) != 2:
-        raise ValueError(f"{place} must be a pair (image, label), but it is {_kind(item)}")
+        raise ValueError(f"{place} must be a pair (image, label), but it is {shown(item)}")
     image, label = item
     return _pixels(image, place), _whole_label(label, place)
 
@@ -196,10 +196,10 @@ def _pixels(image: Any, place: str) -> Tensor:
             return image.detach()
         raise ValueError(
             f"{place} must be an image of the shape (C, H, W), as uint8 or float32, but it is "
-            f"{_described(image)}"
+            f"{shown(image)}"
         )
     raise ValueError(
-        f"{place} must be a PIL image or a tensor (C, H, W), but it is {_kind(image)}: "
+        f"{place} must be a PIL image or a tensor (C, H, W), but it is {shown(image)}: "
         "PIL.Image.fromarray or transforms.PILToTensor() makes one"
     )
 
@@ -237,20 +237,7 @@ def _place(dataset: Any, index: int) -> str:
     return f"{place} ({files[index][0]})"
 
 
-def _described(image: Tensor) -> str:
-    return f"{tuple(image.shape)} of {image.dtype}"
-
-
 def _advice(image: Tensor, first: Tensor) -> str:
     if image.dtype != first.dtype:
         return "give all of them the same transform"
     return ADVICE_FOR_MODES if image.shape[1:] == first.shape[1:] else ADVICE_FOR_SIZES
-
-
-def _kind(value: Any) -> str:
-    """What came, without its thousand numbers."""
-    if isinstance(value, (Tensor, numpy.ndarray)):
-        return f"a {type(value).__name__} of the shape {tuple(value.shape)}"
-    if isinstance(value, (tuple, list, dict)):
-        return f"a {type(value).__name__} of {len(value)}"
-    return shown(value)

@@ -1,7 +1,10 @@
 """States that a ``with`` block puts a model or PyTorch in, and that end with it."""
 
+import copy
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import nn
@@ -37,6 +40,54 @@ def _modes_restored(model: nn.Module) -> Iterator[None]:
     finally:
         for layer, training in modes:
             layer.training = training
+
+
+@contextmanager
+def left_as_it_was(model: nn.Module) -> Iterator[None]:
+    """Let a model work on copies of its tensors; afterwards all that its layers hold is back.
+
+    The model itself works: maps that it keeps, lambdas, generators, locks and open files
+    cannot be copied. What is deep inside of an object of another class is left to that object.
+    """
+    layers = list(model.modules())
+    held = [(vars(layer), _with_contents(vars(layer))) for layer in layers]
+    tensors = [*model.parameters(), *model.buffers()]
+    tensors += [each for layer in layers for each in vars(layer).values() if _is_tensor(each)]
+    data = [(tensor, tensor.data) for tensor in tensors]
+    with _modes_restored(model):
+        try:
+            for tensor in tensors:
+                tensor.data = tensor.data.clone()
+            yield
+        finally:
+            for attributes, before in held:
+                _put_back(attributes, before)
+            for tensor, own in data:
+                tensor.data = own
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, torch.Tensor)
+
+
+def _with_contents(attributes: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Name -> (value, its contents if these can change, else None)."""
+    can_change = (list, dict, set, OrderedDict)
+    return {
+        name: (value, copy.copy(value) if type(value) in can_change else None)
+        for name, value in attributes.items()
+    }
+
+
+def _put_back(attributes: dict[str, Any], before: dict[str, tuple[Any, Any]]) -> None:
+    """Every attribute and what it held: none is new, none is lost."""
+    for name in set(attributes) - set(before):
+        del attributes[name]
+    for name, (value, contents) in before.items():
+        attributes[name] = value
+        if contents is not None:
+            value.clear()
+            value.extend(contents) if isinstance(value, list) else value.update(contents)
 
 
 class TrainingMode:

@@ -8,7 +8,7 @@ import copy
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
 
-from gnet_lib._check import first_line, shown
+from gnet_lib._check import shown, stopped_with
 from gnet_lib.device import generators_restored
 from gnet_lib.history import History
 
@@ -36,10 +36,12 @@ class Recipe:
     schedule: ScheduleChoice
     augment: Augment | None
     callback: Callback | None
+    augmentation: "Augmentation | None" = field(init=False, default=None)  # calls ``augment``
 
     def __post_init__(self) -> None:
         if self.augment is not None:
-            Augmentation(self.augment)
+            augmentation = Augmentation(self.augment)
+            object.__setattr__(self, "augmentation", augmentation)  # as in a frozen class
         if self.callback is not None:
             _require_callback(self.callback)
 
@@ -128,9 +130,7 @@ def _built(choice: Any, groups: ParameterGroups) -> Optimizer:
     try:
         optimizer = choice(groups)
     except Exception as error:  # a function of the caller's may fail in any way
-        raise ValueError(
-            f"{WANTED_OPTIMIZER}, but it stops with {type(error).__name__}: {first_line(error)}"
-        ) from error
+        raise ValueError(f"{WANTED_OPTIMIZER}, but it stops with {stopped_with(error)}") from error
     if not isinstance(optimizer, Optimizer):
         raise ValueError(f"{WANTED_OPTIMIZER}, but it returned {shown(optimizer)}")
     return optimizer
@@ -210,9 +210,7 @@ def build_schedule(choice: ScheduleChoice, optimizer: Optimizer, total_steps: in
     try:
         scheduler = choice(optimizer, total_steps)
     except Exception as error:  # a function of the caller's may fail in any way
-        raise ValueError(
-            f"{wanted}, but it stops with {type(error).__name__}: {first_line(error)}"
-        ) from error
+        raise ValueError(f"{wanted}, but it stops with {stopped_with(error)}") from error
     if not isinstance(scheduler, LRScheduler):
         raise ValueError(f"{wanted}, but it returned {shown(scheduler)}")
     if isinstance(scheduler, ReduceLROnPlateau):

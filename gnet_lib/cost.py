@@ -9,7 +9,6 @@ normalisation and concatenation are not counted. A FLOP count that takes a multi
 as two operations is twice as large.
 """
 
-import copy
 from dataclasses import dataclass, fields
 from math import prod
 from numbers import Integral, Real
@@ -27,6 +26,7 @@ from gnet_lib._check import (
     require_table,
     require_whole_number,
 )
+from gnet_lib._modes import left_as_it_was
 from gnet_lib.design import (
     NAIVE,
     REDUCED,
@@ -358,12 +358,17 @@ FREE = (
 """Normalisations and activations that have parameters, but are not counted."""
 
 
+COLUMNS = (
+    "layer", "kind", "output_shape", "weights", "biases", "multiply_adds", "bias_additions",
+    "torchinfo",
+)  # fmt: skip
+
+
 def torchinfo_layers(model: nn.Module, input_size: tuple[int, ...]) -> "pandas.DataFrame":
     """Every layer that torchinfo saw at work, with what it costs.
 
-    torchinfo is run on a copy of the model and with the random numbers put back
-    afterwards, because ``torchinfo.summary`` moves the model to a GPU when there is one,
-    draws random numbers, and sets the mode of every submodule.
+    Afterwards the model is as it was: ``torchinfo.summary`` puts it into evaluation mode and
+    runs it, which draws random numbers and changes what its layers keep.
 
     torchinfo finds the layers at work and the shapes of their maps. The multiply-adds are
     worked out from these, since torchinfo's own figure is another one: it adds the biases,
@@ -401,12 +406,15 @@ def torchinfo_layers(model: nn.Module, input_size: tuple[int, ...]) -> "pandas.D
 
     input_size = _require_input_size(input_size)
     _require_countable(require_model("model", model))
-    twin = _copy_of(model)
-    parameter = next(twin.parameters(), torch.empty(0))
-    with torch.random.fork_rng(), FlopCounterMode(display=False) as counter:
+    parameter = next(model.parameters(), torch.empty(0))
+    with (
+        left_as_it_was(model),
+        torch.random.fork_rng(),
+        FlopCounterMode(display=False) as counter,
+    ):
         try:
             summary = torchinfo.summary(
-                twin,
+                model,
                 input_data=torch.rand(input_size, device=parameter.device).to(parameter.dtype),
                 device=parameter.device,
                 mode="eval",
@@ -418,7 +426,7 @@ def torchinfo_layers(model: nn.Module, input_size: tuple[int, ...]) -> "pandas.D
                 f"input_size must be the shape of a batch that the model takes, but with "
                 f"{input_size} it stops: {reason}"
             ) from error
-    names = {id(module): name for name, module in twin.named_modules()}
+    names = {id(module): name for name, module in model.named_modules()}
     seen: set[int] = set()
     rows = [
         {"layer": names[id(info.module)], **_layer_row(info, seen)}
@@ -426,32 +434,8 @@ def torchinfo_layers(model: nn.Module, input_size: tuple[int, ...]) -> "pandas.D
         if info.executed and (info.is_leaf_layer or isinstance(info.module, COUNTED))
     ]
     # The counter takes a multiply-add as two operations.
-    _require_all_seen(twin, rows, counter.get_total_flops() // 2)
+    _require_all_seen(model, rows, counter.get_total_flops() // 2)
     return pandas.DataFrame(rows, columns=COLUMNS)
-
-
-COLUMNS = (
-    ["layer", "kind", "output_shape"]
-    + ["weights", "biases", "multiply_adds", "bias_additions"]
-    + ["torchinfo"]
-)
-
-
-def _copy_of(model: nn.Module) -> nn.Module:
-    """A copy of its own, also of a model that keeps a map of its last batch."""
-    # copy.deepcopy refuses what was computed with a gradient; a plain copy of it will do.
-    kept = {
-        id(value): value.detach()
-        for module in model.modules()
-        for value in vars(module).values()
-        if isinstance(value, torch.Tensor) and value.grad_fn is not None
-    }
-    try:
-        return copy.deepcopy(model, kept)
-    except Exception as error:  # whatever a reader's model holds
-        raise ValueError(
-            f"model must be one that copy.deepcopy can copy, but it stops: {error}"
-        ) from error
 
 
 def _require_input_size(input_size: tuple[int, ...]) -> tuple[int, ...]:
@@ -467,7 +451,11 @@ def _require_input_size(input_size: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _require_countable(model: nn.Module) -> None:
-    """Refuse a layer whose weights would be passed over in silence."""
+    """Refuse a layer whose weights would be passed over in silence.
+
+    Only weights and biases of ``COUNTED`` layers are in the table, so nobody else may have
+    parameters, apart from the layers that are ``FREE`` by the definition of a multiply-add.
+    """
     for name, module in model.named_modules():
         kind = f"{type(module).__name__} {name!r}"
         own = [parameter for parameter, _ in module.named_parameters(recurse=False)]

@@ -19,6 +19,7 @@ from torch.utils.data import Dataset
 from gnet_lib._check import (
     require_bool,
     require_instance,
+    require_items,
     require_number,
     require_whole_number,
     shown,
@@ -88,7 +89,9 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
                 f"{images.device} and labels on {labels.device}: "
                 "build the dataset on one device and move it with .to(device)"
             )
-        names = None if class_names is None else _name_tuple(class_names)
+        names = None
+        if class_names is not None:
+            names = tuple(require_items("class_names", class_names, str, "texts, one a class"))
         number = _number_of_classes(labels, names, num_classes)
         # Nobody else can set them: the dataset is frozen.
         vars(self).update(images=images, labels=labels, class_names=names, num_classes=number)
@@ -384,15 +387,6 @@ def _check_labels(labels: Tensor) -> None:
             "labels must have the shape (N,) and the type torch.int64, but they have "
             f"{tuple(labels.shape)} and {labels.dtype}"
         )
-
-
-def _name_tuple(class_names: Sequence[str]) -> tuple[str, ...]:
-    is_list = isinstance(class_names, (list, tuple)) and len(class_names) > 0
-    if is_list and all(isinstance(name, str) for name in class_names):
-        return tuple(class_names)
-    raise ValueError(
-        f"class_names must be a tuple of texts, one a class, but it is {shown(class_names)}"
-    )
 
 
 def _number_of_classes(

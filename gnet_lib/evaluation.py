@@ -12,13 +12,13 @@ from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
 
 from gnet_lib._check import (
-    first_line,
     require_instance,
     require_items,
     require_model,
     require_number,
     require_whole_number,
     shown,
+    stopped_with,
 )
 from gnet_lib._modes import evaluation_mode
 from gnet_lib.data import ImageDataset, batches
@@ -306,7 +306,7 @@ def _class_numbers(name: str, values: Any) -> Tensor:
         raise ValueError(f"{wanted}, but it is {shown(values)}") from None
     whole = not (numbers.is_floating_point() or numbers.is_complex() or numbers.dtype == torch.bool)
     if numbers.dim() != 1 or not len(numbers) or not whole:
-        raise ValueError(f"{wanted}, but it is {_described(numbers)}")
+        raise ValueError(f"{wanted}, but it is {shown(numbers)}")
     for number in (numbers.min().item(), numbers.max().item()):
         require_whole_number(f"each of {name}", number, at_least=0, at_most=LARGEST_CLASS)
     return numbers.long()
@@ -332,7 +332,7 @@ def _require_batch_of_images(name: str, images: Any) -> None:
         raise ValueError(f"{wanted}, but it is {shown(images)}")
     if images.dim() != 4 or not len(images) or not images.is_floating_point():
         fix = f"; a single image needs a batch around it: {name}[None]" * (images.dim() == 3)
-        raise ValueError(f"{wanted}, but it is {_described(images)}{fix}")
+        raise ValueError(f"{wanted}, but it is {shown(images)}{fix}")
     if images.is_meta:
         raise ValueError(f"{wanted}, but it is on the meta device, which keeps shapes alone")
 
@@ -365,7 +365,7 @@ def answer_for_one(model: nn.Module, images: Tensor) -> Tensor:
             raise
         raise ValueError(
             f"model must take a batch of the shape {tuple(one.shape)}, but it stops with "
-            f"{type(error).__name__}: {first_line(error)}"
+            f"{stopped_with(error)}"
         ) from error
     logits: Any = outputs[0] if isinstance(outputs, tuple) and outputs else outputs
     require_answers(logits, count=1)
@@ -389,7 +389,7 @@ def require_answers(outputs: Any, count: int) -> None:
         images = "1 image" if count == 1 else f"{count} images"
         raise ValueError(
             "model must return logits of the shape (N, num_classes), or a tuple of such logits, "
-            f"but for {images} it returned {_described(outputs)}"
+            f"but for {images} it returned {shown(outputs)}"
         )
 
 
@@ -405,27 +405,16 @@ def _are_logits(outputs: Any, count: int) -> bool:
     )
 
 
-def _described(value: Any) -> str:
-    """What came instead of a tensor of another kind: its shape and type, or what it is."""
-    if isinstance(value, Tensor):
-        return f"a tensor {tuple(value.shape)} of {value.dtype}"
-    if isinstance(value, (dict, list)):
-        return f"a {type(value).__name__} of {len(value)}"
-    if isinstance(value, tuple):
-        return f"a tuple of {', '.join(_described(each) for each in value) or 'nothing'}"
-    return shown(value)
-
-
 def _require_labels_of(outputs: Any, labels: Any) -> None:
     """Logits and the class numbers of the same images, each with a logit of its own."""
     if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or labels.dim() != 1:
         raise ValueError(
-            f"labels must be class numbers (N,), of torch.int64, but it is {_described(labels)}"
+            f"labels must be class numbers (N,), of torch.int64, but it is {shown(labels)}"
         )
     if not len(labels) or not _are_logits(outputs, len(labels)):
         raise ValueError(
             "outputs must be logits (N, num_classes), or a tuple of such logits, with as many "
-            f"rows as there are labels ({len(labels)}, at least 1), but it is {_described(outputs)}"
+            f"rows as there are labels ({len(labels)}, at least 1), but it is {shown(outputs)}"
         )
     logits = main_logits(outputs)
     if logits.device != labels.device:

@@ -409,7 +409,7 @@ def _train(
     # Before the schedule changes the optimiser's options.
     identity = {} if checkpoint is None else _identity(settings, model, recipe, train, validation)
     scheduler = build_schedule(recipe.schedule, optimizer, total_steps)
-    augment = None if recipe.augment is None else Augmentation(recipe.augment)
+    augment = recipe.augmentation
     generator = torch.Generator(device).manual_seed(derived_seed("augment", settings.seed))
     watch = ChanceWatch(classes=len(train.labels.unique()))
 

@@ -300,9 +300,9 @@ IMAGE = torch.zeros(3, 5, 4, dtype=torch.uint8)
 @pytest.mark.parametrize(
     "item, words",
     [
-        (IMAGE, ["pair", "Tensor of the shape (3, 5, 4)"]),
+        (IMAGE, ["pair", "a Tensor of shape (3, 5, 4) and torch.uint8"]),
         ({"image": IMAGE, "label": 1}, ["pair", "dict"]),
-        ((IMAGE, 1, 1), ["pair", "tuple of 3"]),
+        ((IMAGE, 1, 1), ["pair", "a tuple of a Tensor of shape (3, 5, 4)", ", 1, 1"]),
         ((picture("RGBA"), 0), ["RGBA", "convert('RGB')"]),
         ((picture("P"), 0), ["P", "convert('RGB')"]),
         ((picture("I;16"), 0), ["I;16", "0..255"]),

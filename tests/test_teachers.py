@@ -152,7 +152,6 @@ def test_limits_of_a_notebook_are_told_as_they_are():
         (submission_process.NOTEBOOK_LIMIT_SECONDS, "the notebook for {:.0f}"),
         (submission_process.MEMORY_LIMIT_GB, "more than {:.0f} GB"),
         (submission_process.OUTPUT_LIMIT_MB, "more than {:.0f} MB"),
-        (submission_process.PROCESS_LIMIT, "more than {:.0f} processes"),
     ):
         assert words.format(number) in text
     assert "`CELL_LIMIT_SECONDS=60 python" in text

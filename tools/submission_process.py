@@ -1,14 +1,14 @@
 """Run one notebook in a process of its own, within limits. Used by test_submission.py.
 
-The process begins in a new folder, which is deleted afterwards. Nothing that it prints is kept.
-When it has ended, or is over a limit, everything that it started is stopped.
+The process begins in a new folder, which is deleted afterwards. When it has ended, or is over a
+limit, its group is stopped: all that it started, apart from what has left the group on purpose.
 """
 
 import contextlib
-import ctypes
 import json
 import os
-import selectors
+import select
+import signal
 import subprocess
 import sys
 import tempfile
@@ -34,173 +34,92 @@ CELL_LIMIT_SECONDS = limit("CELL_LIMIT_SECONDS", 600)
 NOTEBOOK_LIMIT_SECONDS = limit("NOTEBOOK_LIMIT_SECONDS", 1800)
 MEMORY_LIMIT_GB = limit("MEMORY_LIMIT_GB", 4)  # of a notebook and all processes that it starts
 OUTPUT_LIMIT_MB = limit("OUTPUT_LIMIT_MB", 2)  # a progress bar of ten minutes prints half of it
-PROCESS_LIMIT = limit("PROCESS_LIMIT", 50)
 REPORT_LIMIT_MB = 200  # answers; a tensor of ten million numbers has a hundred
-LOOK_EVERY_SECONDS = 0.2
+LOOK_EVERY_SECONDS = 0.5
 
 
-def adopt_orphans():
-    """On Linux, processes whose parent has ended become ours, so that they can be found."""
-    if sys.platform == "linux":
-        set_child_subreaper = 36
-        ctypes.CDLL(None).prctl(set_child_subreaper, 1, 0, 0, 0)
-
-
-def started():
-    """All processes that we have started, and those that they have."""
-    return psutil.Process().children(recursive=True)
-
-
-def end(process, before):
-    """Stop a notebook with all that it started, daemons too."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, 9)
-    for _ in range(100):  # others may start while some are stopped
-        left = [each for each in started() if each not in before]
-        for each in left:
-            with contextlib.suppress(psutil.Error):
-                each.kill()
-        psutil.wait_procs(left, timeout=1)
-        if not left:
-            break
-    process.wait()
-
-
-def excess(before):
-    """Which limit the processes of a notebook are over; "" if none."""
-    running = [each for each in started() if each not in before]
-    if len(running) > PROCESS_LIMIT:
-        return f"started more than {PROCESS_LIMIT:g} processes (PROCESS_LIMIT)"
-    # What processes share is counted again for each by the quick way, so look twice.
-    if memory(running, quick=True) > MEMORY_LIMIT_GB * 1e9 < memory(running, quick=False):
-        return f"needed more than {MEMORY_LIMIT_GB:g} GB of memory (MEMORY_LIMIT_GB)"
-    return ""
-
-
-def memory(running, quick):
-    """Bytes that processes hold; what they share is counted once where the system tells (Linux)."""
+def memory(process):
+    """Bytes that a process and its children hold; what they share is counted once (on Linux)."""
     held = 0
-    for each in running:
-        with contextlib.suppress(psutil.Error):  # it has just ended
-            found = each.memory_info() if quick else each.memory_full_info()
-            held += getattr(found, "pss", found.rss)
+    with contextlib.suppress(psutil.Error):  # one of them has just ended
+        first = psutil.Process(process.pid)
+        for each in [first, *first.children(recursive=True)]:
+            found = each.memory_full_info()
+            held += getattr(found, "pss", found.uss)
     return held
 
 
-class Watch:
-    """Listens to a notebook that runs."""
-
-    def __init__(self):
-        self.events, self.rest, self.printed, self.reported = [], b"", 0, 0
-        self.began = self.cell_began = self.looked = time.monotonic()
-
-    def hear(self, content):
-        """Take what came through the report's pipe, line by line."""
-        self.reported += len(content)
-        *lines, self.rest = (self.rest + content).split(b"\n")
-        for line in lines:
-            with contextlib.suppress(ValueError):  # the student's code can write there as well
-                event = json.loads(line)
-                if isinstance(event, dict):
-                    self.events.append(event)
-                    self.cell_began = time.monotonic()
-
-    def too_much(self, before):
-        """Which limit the notebook is over; "" if none."""
+def listen(process, report, output):
+    """Until a notebook has ended or is over a limit: (its events, why it was stopped)."""
+    events, rest, reported, held = [], bytearray(), 0, 0
+    began = cell_began = looked = time.monotonic()
+    while True:
+        ended = process.poll() is not None
+        ready, _, _ = select.select([report], [], [], 0 if ended else 0.1)
+        content = os.read(report, 1 << 16) if ready else b""
+        if ended and not content:
+            return events, ""
         now = time.monotonic()
-        if self.printed > OUTPUT_LIMIT_MB * 1e6:
-            return f"printed more than {OUTPUT_LIMIT_MB:g} MB (OUTPUT_LIMIT_MB)"
-        if self.reported > REPORT_LIMIT_MB * 1e6:
-            return f"gave answers of more than {REPORT_LIMIT_MB} MB"
-        if now - self.cell_began > CELL_LIMIT_SECONDS:
-            return f"ran longer than {CELL_LIMIT_SECONDS:g} s (CELL_LIMIT_SECONDS)"
-        if now - self.began > NOTEBOOK_LIMIT_SECONDS:
-            return (
-                f"was reached, but the notebook ran longer than {NOTEBOOK_LIMIT_SECONDS:g} s "
-                "(NOTEBOOK_LIMIT_SECONDS)"
-            )
-        if now - self.looked < LOOK_EVERY_SECONDS:
-            return ""
-        self.looked = now
-        return excess(before)
-
-    def listen(self, process, output, report, before):
-        """Until the notebook has ended; why it was stopped, "" if it ended by itself."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(output, selectors.EVENT_READ)
-            selector.register(report, selectors.EVENT_READ)
-            while True:
-                ended = process.poll() is not None
-                ready = [key.fd for key, _ in selector.select(0 if ended else 0.1)]
-                for each in ready:
-                    content = os.read(each, 1 << 16)
-                    if not content:
-                        selector.unregister(each)
-                    elif each == report:
-                        self.hear(content)
-                    else:
-                        self.printed += len(content)
-                if ended and report not in ready:
-                    return ""
-                if why := self.too_much(before):
-                    return why
+        reported += len(content)
+        rest += content
+        if b"\n" in content:
+            *lines, rest = rest.split(b"\n")
+            events += [json.loads(line) for line in lines]
+            cell_began = now
+        if now - looked > LOOK_EVERY_SECONDS:
+            looked, held = now, memory(process)
+        for is_over, why in (
+            (os.fstat(output).st_size > OUTPUT_LIMIT_MB * 1e6,
+             f"printed more than {OUTPUT_LIMIT_MB:g} MB (OUTPUT_LIMIT_MB)"),
+            (held > MEMORY_LIMIT_GB * 1e9,
+             f"needed more than {MEMORY_LIMIT_GB:g} GB of memory (MEMORY_LIMIT_GB)"),
+            (reported > REPORT_LIMIT_MB * 1e6,
+             f"gave answers of more than {REPORT_LIMIT_MB} MB"),
+            (now - cell_began > CELL_LIMIT_SECONDS,
+             f"ran longer than {CELL_LIMIT_SECONDS:g} s (CELL_LIMIT_SECONDS)"),
+            (now - began > NOTEBOOK_LIMIT_SECONDS,
+             f"was reached, but the notebook ran longer than {NOTEBOOK_LIMIT_SECONDS:g} s "
+             "(NOTEBOOK_LIMIT_SECONDS)"),
+        ):  # fmt: skip
+            if is_over:
+                return events, why
 
 
-def environment(folder):
-    """The environment variables of a notebook."""
-    return {
-        **os.environ,
-        "IPYTHONDIR": str(folder / "ipython"),  # none of the teacher's own settings
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # as in Jupyter
-        "PYTHONIOENCODING": "utf-8:backslashreplace",
-    }
-
-
-def lay(files, folder):
-    """Make the folder that a notebook runs in."""
-    folder.mkdir()
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
-
-def run(cells, files):
-    """Run cells in a new folder with some files.
-
-    Args:
-        cells: for each its source, and of an answer's cell the exercise and the answer's name.
-        files: name -> content, of what lies in the folder.
-
-    Returns:
-        (the events of the report, as submission_cells.py writes them, why it was stopped).
-    """
-    adopt_orphans()
-    before, watch = started(), Watch()
+def run(sources, answers, files):
+    """Run cells in a new folder with some files, name -> content; returns what ``listen`` does."""
     reading, writing = os.pipe()
     with (
         tempfile.TemporaryDirectory(prefix="submission-", ignore_cleanup_errors=True) as folder,
         tempfile.TemporaryFile("w+") as job,
+        tempfile.TemporaryFile() as output,
     ):
-        lay(files, Path(folder, "work"))
-        json.dump({"cells": cells, "report": writing}, job)
+        work = Path(folder, "work")
+        work.mkdir()
+        for name, content in files.items():
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            (work / name).write_bytes(content)
+        json.dump({"sources": sources, "answers": answers, "report": writing}, job)
         job.seek(0)
         process = subprocess.Popen(
             [sys.executable, "-P", "-c", CELLS],
-            cwd=Path(folder, "work"),
-            env=environment(Path(folder)),
+            cwd=work,
+            env={
+                **os.environ,
+                "IPYTHONDIR": str(Path(folder, "ipython")),  # none of the teacher's own settings
+                "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # as in Jupyter
+                "PYTHONIOENCODING": "utf-8:backslashreplace",
+            },
             stdin=job,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
             pass_fds=(writing,),
         )
-        assert process.stdout is not None
         os.close(writing)
         try:
-            why = watch.listen(process, process.stdout.fileno(), reading, before)
+            return listen(process, reading, output.fileno())
         finally:
-            end(process, before)
-            process.stdout.close()
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
             os.close(reading)
-    return watch.events, why

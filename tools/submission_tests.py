@@ -4,21 +4,16 @@ Lay the notebooks of each student into a folder of their own, under the names th
 handed out with (a copy's mark, as in "04_reduced_module (1).ipynb", does no harm):
 
     submitted/ada/04_reduced_module.ipynb
-    submitted/blaise/04_reduced_module.ipynb
 
-Each exercise is one test, named ada/04_reduced_module-4.2 after the handed-out notebook. A
-missing or empty answer fails like a wrong one, a cell that stopped with its error. What cannot
-be graded (another name, another place, two copies) is one failing test that says why. With
-`--junitxml grades.xml` the results are written into a file as well.
+Each exercise is one test, named ada/04_reduced_module-4.2 after the handed-out notebook. What
+cannot be graded (another name, another place, two copies) is one failing test that says why.
 
-First everything is read. Then each notebook runs by itself (submission_process.py): in a folder
-that is new and holds only the files that lay beside it, with the limits below, and at the end
-whatever it started is stopped. Its answers come back as plain numbers and texts and are judged
-here, where no student's code runs.
+First everything is read. Then each notebook runs by itself and within limits, in a new folder
+with the files that lay beside it (submission_process.py). Its answers come back as plain numbers
+and texts and are judged here, where no student's code runs.
 
-Environment variables: SUBMITTED names another folder than submitted/, and the limits' names
-set others. This runs the students' code. Use an account or a container in which it can do no
-harm.
+The environment variable SUBMITTED names another folder than submitted/. This runs the students'
+code. Use an account or a container in which it can do no harm.
 """
 
 import json
@@ -31,16 +26,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from submission_process import limit, run
+from submission_process import run
 
 HERE = Path(__file__).resolve().parent
 # Nothing that lies beside the notebooks may stand in for an installed package.
 sys.path[:] = [path for path in sys.path if Path(path).resolve() != HERE]
 
-import gnet_lib  # noqa: E402 -- only now
-from gnet_lib.exercises import checked, judge  # noqa: E402
+from gnet_lib.exercises import checked, judge  # noqa: E402 -- only now
 
-FILE_LIMIT_MB = limit("FILE_LIMIT_MB", 100)  # a notebook, and what lies beside it in all
 SUBMITTED = Path(os.environ.get("SUBMITTED", HERE / "submitted")).resolve()
 
 # What browsers, learning platforms and Jupyter add to the name of a copy.
@@ -48,30 +41,22 @@ COPY_MARK = re.compile(r"^Copy of |( ?\(\d+\)|-\d+|-Copy\d+| copy( \d+)?| - Copy
 CHECK = re.compile(r'^check\("(?P<number>[^"]+)", (?P<name>\w+)\)$', re.MULTILINE)
 
 
-# --- notebooks ------------------------------------------------------------------------------
-
-
-def notebook(content):
-    """The notebook in a file's bytes, whatever the encoding; with a reason if it is none."""
+def code_cells(path):
+    """The cells that run, from a file in any encoding; with a reason if there are none."""
     try:
+        content = path.read_bytes()
         read = nbformat.reads(content.decode(json.detect_encoding(content)), as_version=4)
         nbformat.validate(read)
     except Exception as error:  # an empty file, a web page, a list: each fails in its own way
-        return None, f"not readable as a notebook: {type(error).__name__}: {str(error)[:200]}"
-    return read, ""
-
-
-def code_cells(read):
-    """The cells that run."""
-    return [cell for cell in read.cells if cell.cell_type == "code"]
+        return [], f"not readable as a notebook: {type(error).__name__}: {str(error)[:200]}"
+    return [cell for cell in read.cells if cell.cell_type == "code"], ""
 
 
 def number_of(cell):
     """The exercise that an answer's cell says it belongs to; None for all other cells."""
     mark = cell.metadata.get("gnet")
-    if not isinstance(mark, dict) or mark.get("part") != "answer":
-        return None
-    return mark.get("exercise")
+    is_answer = isinstance(mark, dict) and mark.get("part") == "answer"
+    return mark.get("exercise") if is_answer else None
 
 
 @cache
@@ -79,38 +64,31 @@ def handed_out():
     """Name -> exercise -> name of its answer, of the notebooks beside this file."""
     found = {}
     for path in sorted(HERE.glob("*.ipynb")):
-        cells = nbformat.read(path, as_version=4).cells
-        answers = [(number, cell) for cell in cells if (number := number_of(cell))]
-        found[path.stem] = dict(call_of(path, number, cell) for number, cell in answers)
+        names = found[path.stem] = {}
+        for cell in nbformat.read(path, as_version=4).cells:
+            if number := number_of(cell):
+                call = CHECK.search(cell.source)
+                if not call or call["number"] != number or number not in checked():
+                    raise ValueError(
+                        f"{path.name}: the answer's cell of {number} must end with "
+                        f'check("{number}", answer), and the library must have this exercise'
+                    )
+                names[number] = call["name"]
     return found
-
-
-def call_of(path, number, cell):
-    """(exercise, name of its answer), from the call of the checker in a handed-out cell."""
-    call = CHECK.search(cell.source)
-    if not call or call["number"] != number or number not in checked():
-        raise ValueError(
-            f'{path.name}: the answer\'s cell of {number} must end with check("{number}", answer), '
-            "and the library must have this exercise"
-        )
-    return number, call["name"]
 
 
 def original(name):
     """The handed-out notebook that a submitted one is called after; None if there is none."""
     stem = name.removesuffix(".ipynb")
-    return next((each for each in (stem, COPY_MARK.sub("", stem)) if each in handed_out()), None)
+    stem = stem if stem in handed_out() else COPY_MARK.sub("", stem)
+    return stem if stem in handed_out() else None
 
 
 def answer_cells(cells, number):
     """Where an exercise is answered: what is marked as its answer, or else calls its check."""
+    calls = f'check("{number}", '
     marked = [place for place, cell in enumerate(cells) if number_of(cell) == number]
-    calls = [
-        place
-        for place, cell in enumerate(cells)
-        if any(call["number"] == number for call in CHECK.finditer(cell.source))
-    ]
-    return marked or calls
+    return marked or [place for place, cell in enumerate(cells) if calls in cell.source]
 
 
 # --- submissions, all read before anything runs ---------------------------------------------
@@ -132,7 +110,7 @@ def visible(folder):
     return [
         path
         for path in sorted(folder.rglob("*"))
-        if not path.is_dir()
+        if path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(SUBMITTED).parts)
     ]
 
@@ -152,84 +130,40 @@ def misfiled(path):
     return ""
 
 
-def too_large(paths):
-    """Why files are not read; "" if they are small enough."""
-    size = sum(path.stat().st_size for path in paths) / 1e6
-    if size <= FILE_LIMIT_MB:
-        return ""
-    names = ", ".join(path.name for path in paths[:3])
-    return f"not graded: {size:.0f} MB in {names}; the limit is {FILE_LIMIT_MB:.0f} (FILE_LIMIT_MB)"
-
-
-def read_submission(name, chapter, path, beside):
-    """A submission with all that it needs, read into memory."""
-    problem = too_large([path]) or too_large(beside)
-    if problem:
-        return Submission(name, chapter, problem)
-    try:
-        read, problem = notebook(path.read_bytes())
-        files = {str(each.relative_to(path.parent)): each.read_bytes() for each in beside}
-    except OSError as error:
-        return Submission(name, chapter, f"not readable: {error}")
-    return Submission(name, chapter, problem, code_cells(read) if read else [], files)
-
-
 def submissions_of(student):
     """What lies in one student's folder."""
     found = visible(student)
-    good = [path for path in found if is_notebook(path) and not misfiled(path)]
+    notebooks, beside = [], {}
     for path in found:
-        if is_notebook(path) and misfiled(path):
-            yield Submission(str(path.relative_to(SUBMITTED).with_suffix("")), None, misfiled(path))
+        if not is_notebook(path):
+            if os.access(path, os.R_OK):
+                beside[str(path.relative_to(student))] = path.read_bytes()
+        elif problem := misfiled(path):
+            yield Submission(str(path.relative_to(SUBMITTED).with_suffix("")), problem=problem)
+        else:
+            notebooks.append(path)
     if not any(map(is_notebook, found)):
         lies = ", ".join(path.name for path in found[:5]) or "nothing"
-        yield Submission(student.name, None, f"no notebook in {student}: there is {lies}")
+        yield Submission(student.name, problem=f"no notebook in {student}: there is {lies}")
     for chapter in handed_out():
-        copies = [path for path in good if original(path.name) == chapter]
+        copies = [path for path in notebooks if original(path.name) == chapter]
         name = f"{student.name}/{chapter}"
         if len(copies) > 1:
             names = " and ".join(path.name for path in copies)
             problem = f"there are {len(copies)} copies of one notebook, {names}; leave one"
             yield Submission(name, chapter, problem)
         elif copies:
-            beside = [path for path in found if not is_notebook(path) and path.is_file()]
-            yield read_submission(name, chapter, copies[0], beside)
+            cells, problem = code_cells(copies[0])
+            yield Submission(name, chapter, problem, cells, beside)
 
 
 def submissions():
     """What the class handed in."""
-    for path in sorted(SUBMITTED.glob("*")) if SUBMITTED.is_dir() else []:
-        if path.name.startswith("."):
-            continue
+    for path in sorted(SUBMITTED.glob("[!.]*")):
         if path.is_dir():
             yield from submissions_of(path)
         elif is_notebook(path):
-            yield Submission(path.stem, None, misfiled(path))
-
-
-# --- files that no notebook may change ------------------------------------------------------
-
-
-def state(path):
-    """What tells a file from a changed one."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns
-
-
-LIBRARY = {
-    path: state(path) for path in Path(str(gnet_lib.__file__)).resolve().parent.rglob("*.py")
-}
-OTHERS = {path: state(path) for path in [*HERE.glob("*.py"), *HERE.glob("*.ipynb")]}
-if SUBMITTED.is_dir():
-    OTHERS |= {path: state(path) for path in visible(SUBMITTED)}
-
-
-def changed(files):
-    """Which of the files are not as they were before anything ran."""
-    return [path for path, before in files.items() if state(path) != before]
+            yield Submission(path.stem, problem=misfiled(path))
 
 
 # --- what is wrong with an answer -----------------------------------------------------------
@@ -241,76 +175,36 @@ def quoted(cells, place):
     return f"cell [{place + 1}] ({first.strip()[:60]})"
 
 
-def earlier_error(cells, events, error):
-    """An earlier cell that stopped, and should have given the name that an error misses."""
-    missing = re.match(r"NameError: name '(\w+)' is not defined", error["error"])
-    for event in reversed(events):
-        if not missing or event.get("event") != "error" or event["cell"] >= error["cell"]:
-            continue
-        if re.search(rf"\b{missing[1]}\b", cells[event["cell"]].source):
-            return f"; earlier, {quoted(cells, event['cell'])} had stopped with {event['error']}"
-    return ""
-
-
-def verdict(number, name, place, cells, events, why):
+def verdict(number, name, places, cells, events, why):
     """What is wrong with one answer; "" if nothing is."""
-    own = [event for event in events if event.get("cell") == place]
-    last = own[-1] if own else {}
-    if last.get("event") == "answer":
-        result = judge(number, last["evidence"])
-        return "" if result else result.message
-    if last.get("event") == "error":
-        line = f" (its line {last['line']})" if last.get("line") else ""
-        return (
-            f"{number}: the answer's cell stopped with {last['error']}{line}"
-            f"{earlier_error(cells, events, last)}"
-        )
-    if last.get("event") == "no answer":
-        return f"{number}: the answer's cell gives no `{name}`; one of another cell does not count"
-    return f"not graded: {why}"
-
-
-def why_ended(cells, events, why):
-    """Where a notebook stopped before its end, and why."""
-    began = [event["cell"] for event in events if event.get("event") == "began"]
-    where = quoted(cells, began[-1]) if began else "the first cell"
-    return f"{where} {why or 'ended Python'}"
+    if len(places) > 1:
+        several = " and ".join(quoted(cells, place) for place in places)
+        return f"{number}: there are several cells for the answer, {several}; leave one"
+    if not places:
+        return f"{number}: the cell for the answer is missing"
+    match [event for event in events if event["cell"] == places[0]][-1:]:
+        case [{"event": "answer", "evidence": evidence}]:
+            result = judge(number, evidence)
+            return "" if result else result.message
+        case [{"event": "error", "error": error}]:
+            return f"{number}: the answer's cell stopped with {error}"
+        case [{"event": "no answer"}]:
+            return f"{number}: its cell gives no `{name}`; one of another cell does not count"
+    where = quoted(cells, events[-1]["cell"]) if events else "the first cell"
+    return f"not graded: {where} {why or 'ended Python'}"
 
 
 def graded(submission):
     """Run a submission; exercise -> what is wrong with its answer."""
     names, cells = handed_out()[submission.chapter], submission.cells
-    if spoilt := changed(LIBRARY):
-        problem = f"not graded: a notebook before this one changed {spoilt[0]}; install it again"
-        return dict.fromkeys(names, problem)
     places = {number: answer_cells(cells, number) for number in names}
-    answers = {found[0]: number for number, found in places.items() if len(found) == 1}
-    job = [
-        {
-            "source": cell.source,
-            "exercise": answers.get(place),
-            "name": names.get(answers.get(place)),
-        }
-        for place, cell in enumerate(cells)
-    ]
-    untouched = set(OTHERS) - set(changed(OTHERS))
-    events, why = run(job, submission.files)
-    if spoilt := [path for path in changed(OTHERS | LIBRARY) if path in untouched | set(LIBRARY)]:
-        problem = f"not graded: while this notebook ran, {spoilt[0]} was changed; read its code"
-        return dict.fromkeys(names, problem)
-    why = why_ended(cells, events, why)
-    found = {}
-    for number, name in names.items():
-        if len(places[number]) > 1:
-            several = " and ".join(quoted(cells, place) for place in places[number])
-            found[number] = (
-                f"{number}: there are several cells for the answer, {several}; leave one"
-            )
-        elif not places[number]:
-            found[number] = f"{number}: the cell for the answer is missing"
-        else:
-            found[number] = verdict(number, name, places[number][0], cells, events, why)
-    return found
+    one = {number: found[0] for number, found in places.items() if len(found) == 1}
+    answers = [(place, number, names[number]) for number, place in one.items()]
+    events, why = run([cell.source for cell in cells], answers, submission.files)
+    return {
+        number: verdict(number, name, places[number], cells, events, why)
+        for number, name in names.items()
+    }
 
 
 @cache

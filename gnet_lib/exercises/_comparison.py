@@ -5,6 +5,9 @@ import math
 from numbers import Integral, Real
 from typing import Any
 
+LONGEST_WHOLE = 4300
+"""The digits of the longest whole number that Python writes as a text, and so as evidence."""
+
 MOST_VALUES = 10_000_000
 """A larger result is refused: no exercise asks for one, and it would fill the memory."""
 
@@ -26,6 +29,14 @@ def as_float(value: Any) -> float:
         return float(value)
     except OverflowError:
         return math.inf if value > 0 else -math.inf
+
+
+def as_whole(value: Any) -> int:
+    """The number as an int, unless Python would neither write nor read it."""
+    number = int(value)
+    if abs(number) >= 10**LONGEST_WHOLE:
+        raise ValueError(f"a whole number of more than {LONGEST_WHOLE:,} digits, which is too long")
+    return number
 
 
 def as_plain(value: Any) -> Any:
@@ -57,7 +68,7 @@ def as_plain(value: Any) -> Any:
     if hasattr(value, "__array__") and not isinstance(value, type):
         return as_plain(_tensor_of_array(value))
     if isinstance(value, Integral):
-        return int(value)
+        return as_whole(value)
     if isinstance(value, Real):
         return as_float(value)
     return _plain_collection(value)

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from gnet_lib._check import require_instance
-from gnet_lib.exercises._wording import described, stopped_with
+from gnet_lib._check import require_instance, stopped_with
+from gnet_lib.exercises._wording import described
 from gnet_lib.exercises.answer_types import (
     ANY,
     FaultyExercise,

@@ -6,28 +6,31 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass
 from typing import Any
 
 # The library looks its names up when they are first used, so this import brings no torch.
 import gnet_lib as lib
-from gnet_lib._check import require_instance, require_number, require_whole_number, shown
-from gnet_lib.exercises._arguments import (
-    require_function,
-    require_pairs,
+from gnet_lib._check import (
+    require_callable,
+    require_instance,
+    require_number,
     require_text,
-    require_texts,
+    require_whole_number,
+    shown,
+    stopped_with,
 )
+from gnet_lib.exercises._arguments import require_pairs, require_texts
 from gnet_lib.exercises._comparison import (
     alike,
     as_float,
     as_plain,
+    as_whole,
     is_number,
     plain_text,
     single,
 )
-from gnet_lib.exercises._modules import output_with_known_weights
-from gnet_lib.exercises._wording import described, listed, stopped_with
+from gnet_lib.exercises._wording import described, listed
 
 
 class NoAnswer(Exception):
@@ -63,7 +66,10 @@ def read_number(answer: Any, whole: bool) -> float | int:
     value = single(without_dots(answer))
     if not is_number(value) or (whole and value % 1 != 0):
         raise InvalidAnswer(f"it is {described(value)}")
-    return int(value) if whole else as_float(value)
+    try:
+        return as_whole(value) if whole else as_float(value)
+    except ValueError as problem:
+        raise InvalidAnswer(f"it is {problem}") from None
 
 
 class AnswerType(ABC):
@@ -296,8 +302,8 @@ class Function(AnswerType):
     inputs: Callable[[], list[tuple]]
 
     def __post_init__(self) -> None:
-        require_text("what", self.what)
-        require_function("inputs", self.inputs, "that makes a list of tuples")
+        require_text("what", self.what, may_be_empty=False)
+        require_callable("inputs", self.inputs, "a function that makes a list of tuples")
 
     def in_words(self) -> str:
         return self.what
@@ -382,6 +388,8 @@ class Module(AnswerType):
     def read(self, answer: Any) -> tuple:
         import torch
 
+        from gnet_lib.exercises._modules import output_with_known_weights
+
         if not isinstance(answer, torch.nn.Module):
             raise InvalidAnswer(f"it is {described(answer)}")
         batch = torch.rand(self.shape, generator=torch.Generator().manual_seed(0))
@@ -412,7 +420,7 @@ class Module(AnswerType):
 
 
 class Widths(AnswerType):
-    """The six widths of a module.
+    """The six widths of a module; read, they are a tuple of six numbers.
 
     Example:
         >>> from gnet_lib import WIDTHS
@@ -425,11 +433,10 @@ class Widths(AnswerType):
     def in_words(self) -> str:
         return "InceptionWidths(c1x1, c3x3_reduce, c3x3, c5x5_reduce, c5x5, pool_proj)"
 
-    def read(self, answer: Any) -> Any:
+    def read(self, answer: Any) -> tuple:
         if not isinstance(answer, lib.InceptionWidths):
             raise InvalidAnswer(f"it is {described(answer)}")
-        names = [field.name for field in fields(lib.InceptionWidths)]
-        return lib.InceptionWidths(*(getattr(answer, name) for name in names))
+        return astuple(lib.InceptionWidths(*astuple(answer)))  # checked once more
 
 
 @dataclass(frozen=True)
@@ -456,7 +463,9 @@ class Satisfies(AnswerType):
 
     def __post_init__(self) -> None:
         require_instance("answer_type", self.answer_type, AnswerType, "a type such as Number()")
-        conditions = require_pairs("conditions", self.conditions, "that gives True or False")
+        conditions = require_pairs(
+            "conditions", self.conditions, "a function that gives True or False"
+        )
         object.__setattr__(self, "conditions", conditions)  # the way to assign in a frozen class
 
     def in_words(self) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gnet_lib._check import require_bool, require_choice, require_instance
+from gnet_lib._check import require_bool, require_choice, require_instance, require_text
 from gnet_lib.exercises._judging import chapter_of, chapters, find, judged, read
 from gnet_lib.exercises._surroundings import plain_surroundings
 from gnet_lib.exercises.answers import EXERCISES
@@ -31,7 +31,7 @@ class Result:
 
     def __post_init__(self) -> None:
         require_bool("right", self.right)
-        require_instance("message", self.message, str, "a text")
+        require_text("message", self.message)
 
     def __bool__(self) -> bool:
         return self.right
@@ -45,8 +45,8 @@ def check(exercise: str | Exercise, answer: Any) -> Result:
 
     Args:
         exercise: the exercise's number, for instance ``"4.2"``; chapters are called as in
-            the book ("5b"), "T" is the page on torchinfo and "S" is "Spot the bug". Or an
-            ``Exercise`` of your own.
+            the book ("5b"), "T" is the page on torchinfo, "S" is "Spot the bug" and "Y" is
+            "Your own pictures". Or an ``Exercise`` of your own.
         answer: a number, a tuple, a text, a function, a module or widths, as the exercise
             asks for. ``...`` stands for "no answer yet".
 

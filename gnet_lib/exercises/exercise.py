@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gnet_lib._check import require_instance
-from gnet_lib.exercises._arguments import require_function, require_pairs, require_text
+from gnet_lib._check import require_callable, require_instance, require_text
+from gnet_lib.exercises._arguments import require_pairs
 from gnet_lib.exercises.answer_types import AnswerType
 
-COMPUTES = "that computes an answer, such as lambda: 42"
+COMPUTES = "a function that computes an answer, such as lambda: 42"
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class Exercise:
     hint: str = ""
 
     def __post_init__(self) -> None:
-        require_text("number", self.number)
-        require_instance("title", self.title, str, "a text")
+        require_text("number", self.number, may_be_empty=False)
+        require_text("title", self.title)
         require_instance(
             "answer_type", self.answer_type, AnswerType, "an answer type such as Number()"
         )
-        require_function("right", self.right, COMPUTES)
+        require_callable("right", self.right, COMPUTES)
         mistakes = require_pairs("mistakes", self.mistakes, COMPUTES)
         object.__setattr__(self, "mistakes", mistakes)  # the way to assign in a frozen class
-        require_instance("hint", self.hint, str, "a text")
+        require_text("hint", self.hint)

@@ -4,12 +4,9 @@ written = evidence("8.4", answer)      # where the answer is
 result = judge("8.4", written)         # where nobody has changed `check`
 """
 
-import base64
 import json
-from dataclasses import astuple
 from typing import Any
 
-import gnet_lib as lib
 from gnet_lib._check import require_instance, shown
 from gnet_lib.exercises._judging import find, judged, read
 from gnet_lib.exercises._surroundings import plain_surroundings
@@ -84,22 +81,15 @@ def judge(exercise: str | Exercise, evidence: str) -> Result:
 
 
 def _written(value: Any) -> Any:
-    """A plain value as JSON has it. Numbers are written so that none is rounded."""
-    if value is None or isinstance(value, (bool, str)):
+    """A plain value as JSON has it; JSON rounds no number."""
+    if value is None or isinstance(value, (bool, str, int, float)):
         return value
-    if isinstance(value, int):
-        return {"int": hex(value)}
-    if isinstance(value, float):
-        return {"float": value.hex()}
     if isinstance(value, (tuple, list)):
         return list(map(_written, value))
-    if isinstance(value, lib.InceptionWidths):
-        return {"widths": list(astuple(value))}
     import torch  # numbers and texts need none
 
     if isinstance(value, torch.Tensor):
-        numbers = value.double().contiguous().numpy().tobytes()
-        return {"shape": list(value.shape), "float64": base64.b64encode(numbers).decode()}
+        return {"shape": list(value.shape), "values": value.flatten().tolist()}
     raise TypeError(f"there is a {type(value).__name__}")
 
 
@@ -109,14 +99,6 @@ def _restored(value: Any) -> Any:
         return tuple(map(_restored, value))
     if not isinstance(value, dict):
         return value
-    if "int" in value:
-        return int(value["int"], 16)
-    if "float" in value:
-        return float.fromhex(value["float"])
-    if "widths" in value:
-        return lib.InceptionWidths(*value["widths"])
     import torch
 
-    numbers = bytearray(base64.b64decode(value["float64"]))
-    tensor = torch.frombuffer(numbers, dtype=torch.float64) if numbers else torch.zeros(0)
-    return tensor.double().reshape(value["shape"])
+    return torch.tensor(value["values"], dtype=torch.float64).reshape(value["shape"])

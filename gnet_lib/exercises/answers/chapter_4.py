@@ -30,7 +30,7 @@ def nine_modules(design: Any) -> int:
     return sum(costs[name].multiply_adds for name in lib.WIDTHS)
 
 
-def work_of(widths: Any) -> int:
+def work_of(widths: lib.InceptionWidths) -> int:
     """Multiply-adds of a module of these widths at the place of 3a."""
     return lib.cost.total(lib.inception_cost(192, widths, 28)).multiply_adds
 
@@ -92,11 +92,11 @@ EXERCISES = (
             Widths(),
             (
                 (
-                    lambda widths: widths.out_channels == 256,
+                    lambda six: lib.InceptionWidths(*six).out_channels == 256,
                     "its four branches do not put out 256 channels together.",
                 ),
                 (
-                    lambda widths: 2 * work_of(widths) <= work_of(lib.WIDTHS["3a"]),
+                    lambda six: 2 * work_of(lib.InceptionWidths(*six)) <= work_of(lib.WIDTHS["3a"]),
                     "256 channels come out, but it needs more than half of 3a's multiply-adds. "
                     "`compare_branches` shows which branch takes them.",
                 ),
