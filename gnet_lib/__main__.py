@@ -38,11 +38,13 @@ OLDEST_VERSIONS = {
     "pandas": "2.2",
     "tqdm": "4.66",
 }
-# What needs a package that no dependency names, because one room uses it.
+# What needs a package that no dependency names, because one room or one page uses it.
 WITHOUT_PACKAGE = {
     "IPython": "no figure can be shown",
     "altair": "the explorer of chapter 4 cannot be drawn",
+    "skimage": 'the page "Your own pictures" has no photographs',
 }
+NAMES_FOR_PIP = {"skimage": "scikit-image"}  # where it is not the name of the import
 # What the chapters that load Fashion-MNIST do where only its sample is. All others need no data.
 # (tests/test_without_data.py runs them and compares.)
 ON_THE_SAMPLE = ("6", "8")
@@ -191,13 +193,15 @@ def _first_line(error: Exception) -> str:
 
 
 def check_optional_packages() -> None:
-    """Warn of what will be missing without the packages that one room needs."""
+    """Warn of what will be missing without the packages that one room or page needs."""
     for name, consequence in WITHOUT_PACKAGE.items():
         try:
             importlib.import_module(name)
         except (ImportError, OSError):
             warnings.warn(
-                f"{name} cannot be imported, so {consequence}: pip install {name}", stacklevel=2
+                f"{name} cannot be imported, so {consequence}: "
+                f"pip install {NAMES_FOR_PIP.get(name, name)}",
+                stacklevel=2,
             )
 
 

@@ -161,13 +161,13 @@ class FashionMNIST:
         """Print that numbers come from the sample; of the whole data set print nothing.
 
         Example:
-            >>> load_sample().say_if_sample()
-            From the SAMPLE (3,000 of 60,000 training images): other numbers than in the text.
+            >>> load_sample().say_if_sample()  # doctest: +ELLIPSIS
+            From the SAMPLE (3,000 training and 1,000 test images of 70,000): other numbers ...
         """
         if self.is_sample:
             print(
-                f"From the SAMPLE ({len(self.train):,} of 60,000 training images): "
-                "other numbers than in the text."
+                f"From the SAMPLE ({len(self.train):,} training and {len(self.test):,} test images "
+                "of 70,000): other numbers than in the text."
             )
 
 

@@ -8,13 +8,16 @@ import copy
 import math
 import pickle
 import re
+import shutil
 from fractions import Fraction
 from functools import partial
 from typing import Any
 
+import nbformat
 import numpy
 import pytest
 import torch
+from conftest import BOOK
 from PIL import Image
 from torch.utils.data import (
     ConcatDataset,
@@ -439,3 +442,20 @@ def test_pictures_in_colour_and_not_square():
     for bad in (None, torch.zeros(3, 28, 28), torch.zeros(2, 2, 5, 5), []):
         with raises("images must"):
             plots.image_grid(bad, [])  # pyright: ignore[reportArgumentType]
+
+
+def test_the_page_goes_through_with_a_folder_of_ones_own(folder, tmp_path):
+    """Its code up to the new picture: two classes, the path in quotation marks, no photograph."""
+    for part in ("training", "test"):
+        shutil.copytree(folder, tmp_path / part)
+    cells = nbformat.read(BOOK / "your_own_pictures.ipynb", as_version=4).cells
+    code = [cell for cell in cells if cell.cell_type == "code" and "gnet" not in cell.metadata]
+    chosen = "\nfolder = None"
+    names: dict[str, Any] = {"__name__": "page"}
+    for cell in code[1:]:  # the first one sets the notebook up
+        source = cell.source.replace(chosen, f"\nfolder = {str(tmp_path)!r}")
+        source = source.replace("subset(18)", "subset(4)").replace("size=20", "size=2")
+        exec(source, names)
+    assert sum(chosen in cell.source for cell in code) == 1
+    assert names["train"].class_names == ("cat", "dog") and len(names["probabilities"]) == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"training", "test"}

@@ -167,13 +167,22 @@ def test_missing_package(capsys, monkeypatch, name):
     assert not any("training: " in line for line in lines)
 
 
-@pytest.mark.parametrize("name, lost", [("IPython", "figure"), ("altair", "chapter 4")])
-def test_a_package_that_one_room_needs_is_a_note(capsys, monkeypatch, tiny_network, name, lost):
+@pytest.mark.parametrize(
+    "name, lost, to_install",
+    [
+        ("IPython", "figure", "IPython"),
+        ("altair", "chapter 4", "altair"),
+        ("skimage", "Your own pictures", "scikit-image"),
+    ],
+)
+def test_a_package_that_one_room_needs_is_a_note(
+    capsys, monkeypatch, tiny_network, name, lost, to_install
+):
     monkeypatch.setitem(sys.modules, name, None)
     status, lines = run(capsys)
     assert status == 0
     (note,) = [line for line in lines_with(lines, "[note]") if "cannot be imported" in line]
-    assert note.startswith(f"[note]     {name} ") and note.endswith(f"pip install {name}")
+    assert note.startswith(f"[note]     {name} ") and note.endswith(f": pip install {to_install}")
     assert lost in note
 
 

@@ -17,12 +17,15 @@ from conftest import BOOK, ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
+from test_notebooks import NOTEBOOKS, code_cells, parsed, read
 
 import gnet_lib
 from gnet_lib import explorer, plots
-from gnet_lib.__main__ import WITHOUT_PACKAGE
+from gnet_lib.__main__ import NAMES_FOR_PIP, WITHOUT_PACKAGE
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+TABLES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = TABLES["project"]
+LAYERS = TABLES["tool"]["importlinter"]["contracts"][0]["layers"]  # from the top down
 RANGES = {
     requirement.name: requirement for requirement in map(Requirement, PROJECT["dependencies"])
 }
@@ -46,6 +49,7 @@ COLAB = {
     "pandas": "2.2",
     "tqdm": "4.66",
     "altair": "5.5",
+    "scikit-image": "0.25",
 }
 
 
@@ -121,7 +125,7 @@ def test_pins_lie_in_the_library_ranges():
 
 # --- what is locked -------------------------------------------------------------------
 
-GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
+GROUPS = TABLES["dependency-groups"]
 LOCK_TEXT = (ROOT / "uv.lock").read_text(encoding="utf-8")
 LOCKED = {
     (package["name"], package["version"])
@@ -182,15 +186,16 @@ def imported_packages(tree):
 
 
 def test_every_import_is_declared():
-    """It is a dependency, or one of the few packages whose absence `python -m gnet_lib` notes.
+    """In library and chapters: a dependency, or a package that `python -m gnet_lib` would miss.
 
     Pillow, which is imported as PIL, is a dependency of torchvision, without any extra.
     """
     files = (ROOT / "gnet_lib").rglob("*.py")
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
-    imported = set().union(*map(imported_packages, trees))
+    cells = [cell for path in NOTEBOOKS for cell in code_cells(read(path))]
+    imported = set().union(*map(imported_packages, [*trees, *map(parsed, cells)]))
     assert imported - {"PIL"} == set(RANGES) | set(WITHOUT_PACKAGE)
-    assert set(EXTRAS) <= set(WITHOUT_PACKAGE)
+    assert set(EXTRAS) <= {NAMES_FOR_PIP.get(name, name) for name in WITHOUT_PACKAGE}
     brought = map(Requirement, metadata.requires("torchvision") or [])
     assert any(each.name == "pillow" and each.marker is None for each in brought)
 
@@ -269,6 +274,12 @@ def test_contributing_names_every_room():
     rooms = [*(ROOT / "gnet_lib").glob("*.py"), *(ROOT / "gnet_lib").glob("*/__init__.py")]
     names = [path.parent.name if path.stem == "__init__" else path.stem for path in rooms]
     assert sorted(listed) == sorted(set(names) - {"gnet_lib", "__main__"})
+    floors = {
+        room: floor
+        for floor, rooms in enumerate(reversed(LAYERS))
+        for room in re.findall(r"\w+", rooms)
+    }
+    assert listed == sorted(listed, key=lambda room: floors[room]), "a room above what it imports"
 
 
 def test_pins_of_the_readme_are_those_of_the_requirements():

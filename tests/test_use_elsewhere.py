@@ -16,6 +16,7 @@ import torch
 from conftest import BOOK, ROOT
 from probes import on_meta
 from torch import nn
+from torch.func import functional_call, grad, vmap
 from torch.testing import assert_close
 
 from gnet_lib.googlenet import GoogLeNet, MiniGoogLeNet
@@ -67,7 +68,7 @@ def test_every_block_of_the_page_runs_as_it_stands(tmp_path, monkeypatch):
 def test_the_page_compares_in_every_block_that_uses_a_tool():
     assert len(BLOCKS) == PAGE.count("```") / 2 >= 14
     for kind, code in BLOCKS[1:]:
-        assert kind == "bash" or re.search(r"\bsame\(|\bassert", code), code
+        assert kind == "bash" or re.search(r"\bmust_equal\(|\bassert", code), code
 
 
 # --- the other networks ------------------------------------------------------------------
@@ -121,6 +122,22 @@ def test_a_recorded_network_has_no_question_left_in_its_graph(build):
     graph: Any = torch.fx.symbolic_trace(on_meta(build).eval())
     called = {node.target for node in graph.graph.nodes if node.op == "call_function"}
     assert called == {torch.cat}
+
+
+def test_gradients_of_each_image():
+    model = MiniGoogLeNet(width=0.25).eval()
+    parameters, buffers = dict(model.named_parameters()), dict(model.named_buffers())
+
+    def largest(parameters: dict[str, Any], image: torch.Tensor) -> torch.Tensor:
+        return functional_call(model, (parameters, buffers), (image[None],)).max()
+
+    images = torch.randn(2, 1, 28, 28)
+    of_each = vmap(grad(largest), in_dims=(None, 0))(parameters, images)
+    for position, image in enumerate(images):
+        model.zero_grad()
+        model(image[None]).max().backward()
+        for name, parameter in model.named_parameters():
+            assert_close(of_each[name][position], parameter.grad, rtol=1e-4, atol=1e-5)
 
 
 def test_gradients_of_gradients_pass_the_concatenation():

@@ -113,7 +113,7 @@ def test_the_sample_is_refused_and_announced(capsys):
     with pytest.raises(SampleOnlyError, match=r"all 70,000 .* its sample of 4,000: connect"):
         sample.require_all()
     sample.say_if_sample()
-    assert "SAMPLE (3,000 of 60,000 training images)" in capsys.readouterr().out
+    assert "SAMPLE (3,000 training and 1,000 test images of 70,000)" in capsys.readouterr().out
 
 
 def test_nothing_is_said_of_the_whole_data_set(capsys):
