@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 import torch
 
-from gnet_lib._check import first_line
+from gnet_lib._check import first_line, shown
 from gnet_lib.identity import describe_tensors, differences
 
 CHECKPOINT_FORMAT = 3
@@ -69,7 +69,7 @@ class StopOnInterrupt:
 def checkpoint_path(name: str | Path) -> Path:
     """The path that a name means; ``~`` is the home folder."""
     if not isinstance(name, (str, os.PathLike)):
-        raise ValueError(f"checkpoint must be the name of a file, but it is {name!r}")
+        raise ValueError(f"checkpoint must be the name of a file, but it is {shown(name)}")
     try:
         return Path(name).expanduser()
     except (RuntimeError, TypeError) as error:  # nobody has that home; a path of bytes
@@ -107,7 +107,7 @@ def _write_beside(state: dict[str, Any], target: Path) -> Path:
     return temporary
 
 
-def load_checkpoint(path: str | Path) -> dict[str, Any]:
+def load_checkpoint(checkpoint: str | Path) -> dict[str, Any]:
     """Read a checkpoint file, for instance to evaluate its weights without a training set.
 
     To train longer than the run did, load its weights and begin a new run with a file of its
@@ -115,7 +115,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     ``fit(model, images, epochs=10, checkpoint="longer.pt")``.
 
     Args:
-        path: a file that ``fit`` wrote; ``~`` is the home folder.
+        checkpoint: a file that ``fit`` wrote; ``~`` is the home folder.
 
     Returns:
         What the file holds, on the CPU. ``"model"`` are the weights for
@@ -138,7 +138,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         >>> len(state["progress"]["rows"]), sorted(state["model"])
         (2, ['1.bias', '1.weight'])
     """
-    path = checkpoint_path(path)
+    path = checkpoint_path(checkpoint)
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:

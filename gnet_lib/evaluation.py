@@ -4,6 +4,7 @@ All of them read what a classifier returns: logits (N, num_classes), or a tuple 
 whose first entry is the network's own and whose others come from auxiliary classifiers.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -252,8 +253,8 @@ def _logits_of_all(
 
 
 def confusion_table(
-    labels: Tensor | list[int],
-    predictions: Tensor | list[int],
+    labels: Tensor | Iterable[int],
+    predictions: Tensor | Iterable[int],
     class_names: tuple[str, ...] | list[str] | None = None,
 ) -> "pandas.DataFrame":
     """Count how often each class was taken for each.

@@ -19,7 +19,9 @@ from typing import Any
 import numpy
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
+from gnet_lib._check import require_instance, require_items, require_mapping, require_model
 from gnet_lib._code import (
     checksum,
     class_name,
@@ -195,11 +197,15 @@ def plain_network(model: nn.Module) -> nn.Module:
     Returns:
         The network within; its parameters are those of ``model``, in the same order.
 
+    Raises:
+        ValueError: for anything but a network.
+
     Example:
         >>> network = nn.Linear(2, 3)
         >>> plain_network(nn.DataParallel(network)) is network
         True
     """
+    require_model("model", model)
     several_gpus = (nn.DataParallel, torch.nn.parallel.DistributedDataParallel)
     while True:
         if isinstance(model, several_gpus):
@@ -221,6 +227,9 @@ def describe_network(model: nn.Module) -> dict[str, Any]:
     Returns:
         For each layer by name its class, its settings as in ``describe``, and dtype and shape
         of each of its tensors, also whether it is frozen.
+
+    Raises:
+        ValueError: for anything but a network.
 
     Example:
         >>> network = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
@@ -288,6 +297,9 @@ def describe_tensors(tensors: Mapping[str, Any]) -> str:
     Returns:
         Eight hexadecimal digits.
 
+    Raises:
+        ValueError: for anything but tensors by name.
+
     Example:
         >>> network = nn.Linear(2, 3)
         >>> before = describe_tensors(network.state_dict())
@@ -295,6 +307,7 @@ def describe_tensors(tensors: Mapping[str, Any]) -> str:
         >>> describe_tensors(network.state_dict()) == before
         False
     """
+    require_mapping("tensors", tensors, Tensor, "a tensor, as state_dict() returns them")
     return checksum(repr([(name, _describe(value, [])) for name, value in tensors.items()]))
 
 
@@ -307,6 +320,9 @@ def describe_dataset(dataset: ImageDataset | None) -> dict[str, Any] | None:
     Returns:
         Plain values, or None for None.
 
+    Raises:
+        ValueError: for anything else.
+
     Example:
         >>> images = ImageDataset(torch.zeros(2, 1, 28, 28), torch.tensor([0, 1]))
         >>> describe_dataset(images)["labels"]
@@ -314,6 +330,7 @@ def describe_dataset(dataset: ImageDataset | None) -> dict[str, Any] | None:
     """
     if dataset is None:
         return None
+    require_instance("dataset", dataset, ImageDataset, "an ImageDataset or None")
     return {
         "": f"{len(dataset):,} images",
         "images": _tensor_text(dataset.images),
@@ -322,12 +339,16 @@ def describe_dataset(dataset: ImageDataset | None) -> dict[str, Any] | None:
 
 
 def _shape_text(tensor: Tensor) -> str:
+    if is_lazy(tensor):
+        return "not built yet"
     dtype = str(tensor.dtype).removeprefix("torch.")
     return f"{dtype} {'x'.join(map(str, tensor.shape)) or 'number'}"
 
 
 def _tensor_text(tensor: Tensor) -> str:
     """Dtype, shape and checksum of a tensor: the same bytes in another shape are other data."""
+    if tensor.is_meta:
+        return f"{_shape_text(tensor)}, without values"
     if tensor.layout is not torch.strided or tensor.is_quantized:
         return f"{_shape_text(tensor)} ({checksum(repr(tensor))})"
     flat = tensor.detach().cpu().contiguous().reshape(-1)
@@ -350,12 +371,18 @@ def differences(
     Returns:
         For each entry that differs a few words, with the first difference.
 
+    Raises:
+        ValueError: for anything but entries by name.
+
     Example:
         >>> then = {"epochs": 2, "model": {"relu": "ReLU()", "fc": "Linear(4, 2)"}}
         >>> now = {"epochs": 2, "model": {"relu": "Identity()", "fc": "Linear(4, 3)"}}
         >>> print(differences(then, now)["model"])
         model: relu is 'ReLU()' in the file and 'Identity()' in this call (and 1 more there)
     """
+    require_mapping("then", then, object, "what describes it")
+    require_mapping("now", now, object, "what describes it")
+    require_items("ignored", ignored, str, "names of entries", at_least=0)
     return {
         name: _difference(name, then.get(name), now.get(name))
         for name in {**now, **then}

@@ -25,6 +25,7 @@ from gnet_lib import (
     fashion_mnist,
     googlenet,
     history,
+    identity,
     inception,
     paper,
     plots,
@@ -236,7 +237,17 @@ GOOD: dict[str, Callable[[], Call]] = {
     "history.Evaluation": lambda: good(history.Evaluation, loss=0.1, accuracy=0.9, count=10),
     "history.History": lambda: good(history.History),
     "history.History.plot": lambda: good(history.History([ROW]).plot),
-    "checkpoint.load_checkpoint": lambda: good(checkpoint.load_checkpoint, path=write_checkpoint()),
+    "checkpoint.load_checkpoint": lambda: good(
+        checkpoint.load_checkpoint, checkpoint=write_checkpoint()
+    ),
+    "identity.plain_network": lambda: good(identity.plain_network, model=classifier()),
+    "identity.describe": lambda: good(identity.describe, value=1),
+    "identity.describe_network": lambda: good(identity.describe_network, model=classifier()),
+    "identity.describe_tensors": lambda: good(
+        identity.describe_tensors, tensors=classifier().state_dict()
+    ),
+    "identity.describe_dataset": lambda: good(identity.describe_dataset, dataset=SET),
+    "identity.differences": lambda: good(identity.differences, then={"a": 1}, now={"a": 2}),
     "safeguards.at_chance_level": lambda: good(
         safeguards.at_chance_level, losses=torch.rand(8), correct=torch.ones(8), classes=10
     ),
