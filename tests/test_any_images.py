@@ -316,7 +316,7 @@ IMAGE = torch.zeros(3, 5, 4, dtype=torch.uint8)
         ((IMAGE[0], 0), ["(C, H, W)", "(5, 4)"]),
         ((IMAGE.numpy(), 0), ["ndarray", "PILToTensor"]),
         ((IMAGE, "cat"), ["label", "'cat'", "names.index"]),
-        ((IMAGE, torch.tensor([0, 1, 0])), ["label", "[0, 1, 0]", "argmax"]),
+        ((IMAGE, torch.tensor([0, 1, 0])), ["label", "(3,) and torch.int64", "argmax"]),
         ((IMAGE, 2.0), ["label", "2.0", "target_transform=int"]),
         ((IMAGE, True), ["label", "True", "target_transform=int"]),
         ((IMAGE, None), ["label", "None"]),

@@ -4,7 +4,9 @@ Truth from outside: hand formulas, torchinfo, and torch's own FLOP counter, whic
 a multiply-add as two operations. Designs of our own: ``test_design.py``.
 """
 
+import contextlib
 import dataclasses
+import threading
 from typing import Any
 
 import numpy as np
@@ -375,6 +377,34 @@ def test_a_model_that_keeps_a_map_or_prunes_its_weights_is_counted():
     prune.l1_unstructured(layer, "weight", 0.5)
     assert torchinfo_cost(layer, (2, 4)) == expected
     assert layer.last.grad_fn is not None
+
+
+class Changing(nn.Module):
+    """Cannot be copied, and changes whatever it holds at every call."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.lock, self.calls, self.seen = nn.Linear(4, 6), threading.Lock(), 0, []
+        self.register_buffer("mean", torch.zeros(4))
+        self.plain = torch.zeros(4)
+
+    def forward(self, x):
+        self.calls += 1
+        self.seen.append(x)
+        for kept in (self.mean, self.plain, self.layer.bias.data):
+            kept += 1
+        return self.layer(x)
+
+
+@pytest.mark.parametrize("around", [contextlib.nullcontext, torch.inference_mode])
+def test_a_model_is_afterwards_as_it_was(around):
+    model = Changing().train()
+    bias = model.layer.bias.detach().clone()
+    with around():
+        assert torchinfo_cost(model, (2, 4)) == torchinfo_cost(nn.Linear(4, 6), (2, 4))
+    assert model.training and model.calls == 0 and model.seen == []
+    assert model.mean.sum() == model.plain.sum() == 0 and torch.equal(model.layer.bias, bias)
+    model(torch.zeros(1, 4)).sum().backward()  # still learns
 
 
 @pytest.mark.parametrize("bad", [None, nn.Linear, [nn.Linear(4, 4)]], ids=repr)

@@ -35,6 +35,7 @@ def numbered_dataset() -> ImageDataset:
     "change, message",
     [
         ({"images": [1, 2]}, r"images must .*\[1, 2\]"),
+        ({"images": [10**5000]}, "images must .* of type list"),  # Python does not write it
         ({"images": torch.zeros(4, 28, 28)}, r"images must .*\(4, 28, 28\)"),
         ({"images": torch.zeros(4, 28, 28, 3)}, r"\(4, 28, 28, 3\).*permute\(0, 3, 1, 2\)"),
         ({"images": torch.zeros(0, 1, 28, 28)}, r"images must .*\(0, 1, 28, 28\)"),
@@ -47,8 +48,8 @@ def numbered_dataset() -> ImageDataset:
         ({"labels": torch.tensor([0, 3, 2, 1]), "class_names": ["a", "b"]}, "to 1, .*from 0 to 3"),
         ({"labels": -torch.ones(4).long()}, "labels must .*at least 0.*from -1 to -1"),
         ({"class_names": "ab"}, "class_names must .*'ab'"),
-        ({"class_names": []}, r"class_names must .*\[\]"),
-        ({"class_names": ["a", 1]}, r"class_names must .*\['a', 1\]"),
+        ({"class_names": []}, "class_names must hold at least 1 "),
+        ({"class_names": ["a", 1]}, "class_names must hold only texts.* 1$"),
         ({"class_names": ["a"], "num_classes": 2}, "num_classes must .* 1, .* 2"),
         ({"num_classes": 0}, "num_classes must .* 0"),
         ({"labels": torch.tensor([0, 3, -1, 1])}, "labels must .*from -1 to 3"),

@@ -124,7 +124,7 @@ def test_a_loss_of_what_is_no_logits_is_refused(outputs: Any):
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        (None, "None"), (torch.zeros(2), r"\(2,\) of torch.float32"), (LABELS[None], r"\(1, 2\)"),
+        (None, "None"), (torch.zeros(2), r"\(2,\) and torch.float32"), (LABELS[None], r"\(1, 2\)"),
         (torch.tensor([0, 3]), "from 0 to 2, .* from 0 to 3"),
         (torch.tensor([-100, 0]), "from -100 to 0"),  # which PyTorch leaves out in silence
     ],
@@ -221,7 +221,7 @@ class Answering(nn.Module):
     ("function", "said"),
     [
         (lambda logits: {"logits": logits}, "a dict of 1"), (lambda logits: [logits], "a list"),
-        (lambda logits: (), "nothing"), (lambda logits: ("a", logits), "'a'"),
+        (lambda logits: (), r"\(\)"), (lambda logits: ("a", logits), "'a'"),
         (lambda logits: logits[0], r"\(10,\)"), (lambda logits: logits.argmax(1), "int64"),
     ],
 )  # fmt: skip

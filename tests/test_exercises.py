@@ -27,6 +27,7 @@ from torch.nn.parameter import is_lazy
 
 from gnet_lib.exercises import (
     ANY,
+    AnswerType,
     Choice,
     Exercise,
     FaultyExercise,
@@ -693,6 +694,7 @@ NOT_WHAT_IS_ASKED_FOR = [
     ("2.1", {3, 4}, "the type set"),
     ("2.1", (3, 10**400), "not right: the multiply-adds."),
     ("2.2", "cat", "'the pooling', 'torch.cat', 'the next module', but it is the text 'cat'"),
+    pytest.param("1.1", 10**4300, "more than 4,300 digits", id="too long to read"),
     pytest.param("2.2", 10**5000, "of more than 30 digits", id="too long to write"),
     ("2.2", 10**30 - 1, f"it is {10**30 - 1}"),
     ("2.4", nn.ReLU, "the class ReLU itself"),
@@ -814,6 +816,27 @@ def test_what_is_no_evidence_is_refused(forged):
 def test_evidence_of_another_form_is_never_right(number, forged):
     with contextlib.suppress(ValueError):
         assert not judge(number, f'{{"given": {forged}}}')
+
+
+class Exactly(AnswerType):
+    """A teacher's own type of answer, which forgives nothing."""
+
+    def in_words(self):
+        return "the very same"
+
+    def read(self, answer):
+        return answer
+
+
+@pytest.mark.parametrize(
+    "number", [0.1 + 0.2, 1e-310, -math.inf, pytest.param(10**4300 - 1, id="long")]
+)
+def test_evidence_rounds_no_number(number):
+    for answer in (number, (number, "x", None, (True, ()))):
+        own = Exercise("H.1", "", Exactly(), right=lambda answer=answer: answer)
+        assert judge(own, evidence(own, answer))
+    with pytest.raises(ValueError, match="^answer_type .* a dict"):
+        evidence(own, {number: number})
 
 
 # --- what `check` and `checked` give ----------------------------------------------------

@@ -34,7 +34,7 @@ CELL_LIMIT_SECONDS = limit("CELL_LIMIT_SECONDS", 600)
 NOTEBOOK_LIMIT_SECONDS = limit("NOTEBOOK_LIMIT_SECONDS", 1800)
 MEMORY_LIMIT_GB = limit("MEMORY_LIMIT_GB", 4)  # of a notebook and all processes that it starts
 OUTPUT_LIMIT_MB = limit("OUTPUT_LIMIT_MB", 2)  # a progress bar of ten minutes prints half of it
-REPORT_LIMIT_MB = 200  # answers; a tensor of ten million numbers has a hundred
+REPORT_LIMIT_MB = 300  # answers; a tensor of ten million numbers has two hundred
 LOOK_EVERY_SECONDS = 0.5
 
 
