@@ -25,6 +25,7 @@ from gnet_lib._check import (
     require_model,
     require_table,
     require_whole_number,
+    shown,
 )
 from gnet_lib._modes import left_as_it_was
 from gnet_lib.design import (
@@ -442,7 +443,7 @@ def _require_input_size(input_size: tuple[int, ...]) -> tuple[int, ...]:
     if not isinstance(input_size, (tuple, list)) or not input_size:
         raise ValueError(
             "input_size must be the shape of a batch, for instance (1, 3, 224, 224), "
-            f"but it is {input_size!r}"
+            f"but it is {shown(input_size)}"
         )
     return tuple(
         require_whole_number(f"input_size[{position}]", value)
