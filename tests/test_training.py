@@ -454,7 +454,7 @@ def test_one_cycle_climbs_to_each_groups_own_rate():
     ("changes", "said"),
     [
         ({"optimizer": "adam"}, "optimizer .* 'adam'"),
-        ({"optimizer": list}, "optimizer .* type list"),
+        ({"optimizer": list}, "optimizer .* a list of 2"),
         ({"optimizer": torch.optim.LBFGS}, "optimizer .* LBFGS"),
         ({"optimizer": built}, "optimizer .* stops with AttributeError"),
         ({"optimizer": ADAMW, "momentum": 0.9}, r"momentum must be left out .* 0\.9"),
