@@ -26,6 +26,7 @@ from collections.abc import Callable
 from functools import partial
 
 from gnet_lib import __version__
+from gnet_lib._check import first_line
 
 # The same lower bounds as in pyproject.toml (a test compares the two).
 OLDEST_PYTHON = (3, 11)
@@ -163,7 +164,7 @@ def check_package(name: str) -> None:
         raise Problem(f"{missing} is not installed", f"pip install {to_install}") from error
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         to_do = SAME_SOURCE if name in PAIR else install
-        raise Problem(f"{name} cannot be used ({_first_line(error)})", to_do) from error
+        raise Problem(f"{name} cannot be used ({first_line(error)})", to_do) from error
     if _as_numbers(package.__version__) < _as_numbers(oldest):
         problem = f"{name} {package.__version__} is too old ({oldest} is needed)"
         raise Problem(problem, install)
@@ -186,10 +187,6 @@ def _use_torchvision() -> None:
 def _as_numbers(version: str) -> tuple[int, ...]:
     """Turn "2.14.1+cpu" into (2, 14, 1); a package that compares versions may be missing, too."""
     return tuple(int(number) for number in re.findall(r"\d+", version.split("+")[0]))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def check_optional_packages() -> None:
@@ -255,7 +252,7 @@ def check_training() -> None:
         losses, images_per_second = _train_briefly()
     except (RuntimeError, ValueError, OSError) as error:
         raise Problem(
-            f"the training test stopped ({_first_line(error)})",
+            f"the training test stopped ({first_line(error)})",
             "close other programs that use the memory of the GPU or of the computer; "
             "if that does not help, install torch and torchvision again",
         ) from error

@@ -22,6 +22,7 @@ from gnet_lib._check import (
     require_model,
     require_number,
     require_whole_number,
+    stopped_with,
 )
 from gnet_lib._modes import evaluation_mode, one_thread
 from gnet_lib.cost import conv_cost, inception_cost, total
@@ -78,7 +79,7 @@ def latency_ms(model: nn.Module, batch: Tensor, repeats: int = 20) -> float:
             raise ValueError(
                 "model must turn batch into a tensor, but with a batch of the shape "
                 f"{tuple(batch.shape)}, {batch.dtype}, on {batch.device}, it stops: "
-                f"{type(error).__name__}: {error}"
+                f"{stopped_with(error)}"
             ) from error
 
 
