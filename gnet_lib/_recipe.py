@@ -285,8 +285,9 @@ class Augmentation:
         try:
             changed = self.augment(images, **given)
         except Exception as error:  # a function of the caller's may fail in any way
-            # A file or a GPU that fails is no mistake in the function: fit says what it is.
-            if isinstance(error, OSError) or "out of memory" in str(error):
+            # A file that fails or a full memory is no mistake in the function.
+            is_full = any(words in str(error) for words in ("memory", "ALLOC_FAILED"))
+            if is_full or isinstance(error, (OSError, EOFError)):
                 raise
             raise ValueError(
                 f"{wanted} from a tensor {tuple(images.shape)}, but it stops with "

@@ -24,7 +24,7 @@ from gnet_lib._check import (
     require_whole_number,
     shown,
 )
-from gnet_lib._collect import classes_of, read_pairs
+from gnet_lib._collect import classes_of, numbered_by_name, read_pairs
 from gnet_lib.device import LARGEST_SEED
 
 PerChannel: TypeAlias = float | Sequence[float] | Tensor
@@ -116,7 +116,10 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
                 images (grey or RGB), or tensors (C, H, W) of type uint8 or float32, all of one
                 size; labels are whole numbers from 0.
             class_names: the name of each label. None takes ``dataset.classes`` where it
-                exists and no ``target_transform`` has changed the labels.
+                exists and no ``target_transform`` has changed the labels. Where all of those
+                are among the names given here, each label becomes its name's place here; so
+                ``class_names=train.class_names`` is right for a folder that lacks a class.
+                Else the names given here replace them, and must be as many.
 
         Returns:
             An ``ImageDataset``.
@@ -139,7 +142,9 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
             images, labels = read_pairs(dataset)
             names, number = classes_of(dataset)
         if class_names is not None:
-            names, number = class_names, None
+            wanted = require_items("class_names", class_names, str, "texts, one a class")
+            labels = numbered_by_name(labels, names, wanted)
+            names, number = wanted, None
         return cls(images, labels, names, number)
 
     def __len__(self) -> int:
@@ -403,18 +408,18 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
 
 
 def _in_proportion(count: int, sizes: list[int], to_keep: int) -> list[int]:
-    """Share ``count`` among classes by their sizes: whole parts, then the largest remainders."""
+    """Divide ``count`` among classes by their sizes: whole parts, then the largest remainders."""
     total, most = sum(sizes), [size - to_keep for size in sizes]
     if count > sum(most):
         raise ValueError(
             f"count must be at most {sum(most)}, so that one image of each of {len(sizes)} classes "
             f"stays in the rest, but it is {count}"
         )
-    shares = [count * size // total for size in sizes]
-    while sum(shares) < count:
-        with_room = [rank for rank in range(len(sizes)) if shares[rank] < most[rank]]
-        shares[max(with_room, key=lambda rank: count * sizes[rank] - total * shares[rank])] += 1
-    return shares
+    parts = [count * size // total for size in sizes]
+    while sum(parts) < count:
+        with_room = [rank for rank in range(len(sizes)) if parts[rank] < most[rank]]
+        parts[max(with_room, key=lambda rank: count * sizes[rank] - total * parts[rank])] += 1
+    return parts
 
 
 WANTED_INDEX = (

@@ -301,7 +301,8 @@ def fit(
             ``nn.DataParallel``. To make its first weights repeatable, call ``set_seed``
             before building it.
         train: normalised images and labels to learn from.
-        validation: a set to evaluate at every epoch's end; None for none.
+        validation: a set to evaluate at every epoch's end, with the class names of ``train``
+            where both have names; None for none.
         epochs: how often to go through the training images.
         batch_size: images a step, at least 2; a smaller one needs less memory.
         learning_rate: the height of the one cycle, or the rate that a ``schedule`` of your
@@ -332,7 +333,8 @@ def fit(
             in evaluation mode; True ends the training there. It may draw random numbers,
             which does not change the run. It is called when the epoch has been stored, and
             not again for epochs that come from the file: the same call on a run that it has
-            ended goes on with the next epoch.
+            ended goes on with the next epoch. It must not make parameters trainable: for
+            that, end this training and begin another.
         device: as for ``pick_device``.
         seed: decides the shuffles, the dropout and the augmentation. All global random
             generators are seeded with it for the length of the run.
@@ -566,8 +568,8 @@ def _require_sets(train: ImageDataset, validation: ImageDataset | None, batch_si
     if names is not None and others is not None and names != others:
         raise ValueError(
             f"validation must have train's class names, {shown(names)}, because a label is a place "
-            f"among them, but it has {shown(others)}; number its labels as train does, and give "
-            "ImageDataset.from_dataset(..., class_names=train.class_names)"
+            f"among them, but it has {shown(others)}; ImageDataset.from_dataset(..., "
+            "class_names=train.class_names) numbers its labels by these names"
         )
 
 
@@ -575,12 +577,12 @@ LARGE_VALUE = 50  # normalised images are within a few standard deviations of 0
 
 
 def _warn_of_large_values(name: str, image_set: ImageDataset) -> None:
-    largest = max(abs(each.item()) for each in image_set.images.aminmax())
-    if largest > LARGE_VALUE:
+    lowest, highest = (each.item() for each in image_set.images.aminmax())
+    if max(-lowest, highest) > LARGE_VALUE:
         warnings.warn(
-            f"the images of {name} do not look normalised, because there are values as large as "
-            f"{largest:g}; build the ImageDataset of images.to(torch.uint8) and call "
-            "normalised(mean, std) with the training set's mean and std",
+            f"the images of {name} do not look normalised, because they are from {lowest:g} to "
+            f"{highest:g}; if they are bytes as floats, build the ImageDataset of "
+            "images.to(torch.uint8) and call normalised(mean, std)",
             RuntimeWarning,
             stacklevel=4,  # the line that called fit
         )

@@ -202,7 +202,7 @@ GOOD: dict[str, Callable[[], Call]] = {
     "data.ImageDataset.stratified_subset": lambda: good(
         BYTES.stratified_subset, count=10, balanced=True
     ),
-    "data.ImageDataset.split": lambda: good(BYTES.split, count=5, balanced=False),
+    "data.ImageDataset.split": lambda: good(BYTES.split, count=2, balanced=True),
     "fashion_mnist.FashionMNIST": lambda: good(
         fashion_mnist.FashionMNIST, train=SET, test=SET, origin="here", is_sample=True
     ),

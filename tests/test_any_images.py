@@ -274,6 +274,19 @@ def test_folder_of_pictures(folder):
     assert same(part, ImageDataset(whole.images[[5, 0]], torch.tensor([1, 0]), ("cat", "dog")))
 
 
+def test_a_folder_that_lacks_a_class_is_numbered_by_name(folder):
+    files = ImageFolder(folder, transform=ALIKE)  # cat is 0 and dog is 1 there
+    for names, expected in (
+        (["ant", "cat", "cow", "dog"], [1, 3]), (["dog", "cat"], [1, 0]), (["Kat", "Hund"], [0, 1])
+    ):  # fmt: skip
+        whole = ImageDataset.from_dataset(files, class_names=names)
+        assert whole.labels.tolist() == [expected[label] for label in files.targets]
+        assert whole.class_names == tuple(names)
+    for names in (["cat"], ["cat", "cow", "fox"]):
+        with raises("class_names must", "('cat', 'dog')", repr(names)):
+            ImageDataset.from_dataset(files, class_names=names)
+
+
 def test_other_data_sets():
     images = some_images((6, 3, 5, 4), 3)
     pairs = TensorDataset(images.images, images.labels)
