@@ -41,7 +41,7 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.augment is not None:
             augmentation = Augmentation(self.augment)
-            object.__setattr__(self, "augmentation", augmentation)  # as in a frozen class
+            object.__setattr__(self, "augmentation", augmentation)  # frozen
         if self.callback is not None:
             _require_callback(self.callback)
 

@@ -34,6 +34,7 @@ from gnet_lib.data import ImageDataset
 
 LONGEST_TEXT = 120  # in a message
 CUT = "... and so on"
+MEMORY = "empty when the run began"
 PLAIN = (types.NoneType, str, bytes, Number, enum.Enum, torch.dtype, torch.device)
 
 # --- any value ---------------------------------------------------------------------------
@@ -43,16 +44,18 @@ def describe(value: Any) -> Any:
     """Any value in plain ones: a function by its code, an object by its settings.
 
     A function of your own is described by its code and by what it holds: defaults, and what it
-    takes from its notebook and from the function around it. There numbers, texts, tuples,
-    dataclasses, and whatever can be called (also in a list), count as settings. Other lists,
-    dicts, sets, arrays, tensors and objects are passed over, for they may be its memory; so is
-    what it sets itself. A function or class of an installed package is described by its name.
+    takes from its notebook and from the function around it. A function or class of an installed
+    package is described by its name.
 
     A partial is described by all of its arguments, an optimiser by its options, a network by
     its layers and weights. Any other object is described by its fields if it is a dataclass,
     else by its own ``__repr__`` if its class has one, else by its attributes, with the code of
-    its class if that is your own. What is passed over above is so here, and what ``__call__``
-    or ``forward`` sets.
+    its class if that is your own.
+
+    Some of what a function or an object holds is its memory and no setting: what it sets itself
+    when it is called, and a list, dict or set that is empty when the run begins. Hooks, a tensor
+    that a layer holds outside of its state dict, and a file of yours that is used as
+    ``module.function`` are not looked into.
 
     Args:
         value: a number, text, tensor, function, ``functools.partial``, optimiser,
@@ -84,12 +87,14 @@ def _describe(value: Any, met: list[Any]) -> Any:
         return _tensor_text(value)
     if isinstance(value, numpy.ndarray):
         return f"{value.dtype} {value.shape} ({checksum(value.tobytes())})"
+    if isinstance(value, (list, set, dict)) and not value:
+        return MEMORY
     if isinstance(value, (list, tuple)):
         return [_describe(each, met) for each in value]
     if isinstance(value, (set, frozenset)):  # in an order that every process finds
         return sorted(repr(_describe(each, met)) for each in value)
     if isinstance(value, Mapping):
-        return {str(key): _describe(each, met) for key, each in value.items()}
+        return _entries(value, met)
     if isinstance(value, types.ModuleType):
         return f"module {value.__name__}"
     for number, each in enumerate(met):
@@ -98,7 +103,7 @@ def _describe(value: Any, met: list[Any]) -> Any:
     met.append(value)
     if isinstance(value, functools.partial):
         given = {"arguments": value.args, "keywords": value.keywords}
-        return {"": "partial", "function": _describe(value.func, met), **_describe(given, met)}
+        return {"": "partial", "function": _describe(value.func, met), **_entries(given, met)}
     if isinstance(value, types.FunctionType):
         return _function(value, met)
     if isinstance(value, types.MethodType):
@@ -113,30 +118,20 @@ def _describe(value: Any, met: list[Any]) -> Any:
     return _object(value, met)
 
 
-def _is_setting(value: Any) -> bool:
-    """Whether a value that something holds is a setting of it; anything else may be its memory."""
-    if isinstance(value, (tuple, frozenset)):
-        return all(map(_is_setting, value))
-    if isinstance(value, list):  # of transforms
-        return value != [] and all(map(callable, value))
-    kinds = (*PLAIN, types.ModuleType)
-    return isinstance(value, kinds) or callable(value) or dataclasses.is_dataclass(value)
-
-
-def _settings(values: Mapping[str, Any], met: list[Any]) -> dict[str, Any]:
-    return {name: _describe(value, met) for name, value in values.items() if _is_setting(value)}
+def _entries(values: Mapping[Any, Any], met: list[Any]) -> dict[str, Any]:
+    return {str(name): _describe(value, met) for name, value in values.items()}
 
 
 def _function(function: Any, met: list[Any]) -> Any:
     # torch.compile keeps the function that it has wrapped.
     function = getattr(function, "_torchdynamo_orig_callable", function)
-    used = _settings(used_by(function), met)
+    used = _entries(used_by(function), met)
     if is_installed(function) and "<" not in function.__qualname__:  # no lambda
         return {"": f"{function.__module__}.{function.__qualname__}", **used}
     defaults = dict(enumerate(function.__defaults__ or ())) | (function.__kwdefaults__ or {})
     given = {f"default {name}": value for name, value in defaults.items()}
     name = f"{function.__qualname__} ({code_of(function)})"
-    return {"": name, **_settings(given, met), **used}
+    return {"": name, **_entries(given, met), **used}
 
 
 def _class(kind: type, met: list[Any]) -> Any:
@@ -150,7 +145,7 @@ def _class(kind: type, met: list[Any]) -> Any:
             value = getattr(value, "__func__", getattr(value, "fget", value))
             if isinstance(value, types.FunctionType) or not name.startswith("__"):
                 content[name] = value
-    return {"": kind.__qualname__, **_settings(content, met)}
+    return {"": kind.__qualname__, **_entries(content, met)}
 
 
 def _own_class(value: Any, met: list[Any]) -> dict[str, Any]:
@@ -161,14 +156,18 @@ def _object(value: Any, met: list[Any]) -> Any:
     kind = type(value)
     if callable(inner := getattr(value, "__wrapped__", None)):  # as of functools.cache
         return {"": class_name(kind), "function": _describe(inner, met)}
+    values = dict(getattr(value, "__dict__", {}))
+    text = class_name(kind)
     if dataclasses.is_dataclass(value):
         values = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
     elif kind.__repr__ is not object.__repr__:
-        return {"": _without_addresses(repr(value)), **_own_class(value, met)}
-    else:
-        values = getattr(value, "__dict__", {})
+        text = _without_addresses(repr(value))
+        # A transform of torchvision's shows no more of a function than its name.
+        values = values if callable(value) and is_installed(kind) else {}
+    elif is_installed(kind):  # a logger, a source of random numbers
+        values = {}
     values = {name: each for name, each in values.items() if name not in set_when_called(kind)}
-    return {"": class_name(kind), **_settings(values, met), **_own_class(value, met)}
+    return {"": text, **_entries(values, met), **_own_class(value, met)}
 
 
 def _without_addresses(text: str) -> str:
@@ -181,7 +180,8 @@ def _optimizer(optimizer: torch.optim.Optimizer, met: list[Any]) -> Any:
         {**group, "params": [_shape_text(each) for each in group["params"]]}
         for group in optimizer.param_groups
     ]
-    return {"": class_name(type(optimizer)), "groups": _describe(groups, met)}
+    kind = class_name(type(optimizer))
+    return {"": kind, "groups": _describe(groups, met), **_own_class(optimizer, met)}
 
 
 # --- the network -------------------------------------------------------------------------
@@ -254,7 +254,7 @@ def _network(network: nn.Module, met: list[Any]) -> dict[str, Any]:
 
 def _layer(name: str, layer: nn.Module, places: dict[int, str], met: list[Any]) -> Any:
     text = f"{class_name(type(layer))}({_without_addresses(layer.extra_repr())})"
-    described = {"": text, **_settings(_attributes(layer), met)}
+    described = {"": text, **_entries(_attributes(layer), met)}
     for key, tensor in [
         *layer.named_parameters(recurse=False, remove_duplicate=False),
         *layer.named_buffers(recurse=False, remove_duplicate=False),
@@ -267,13 +267,17 @@ def _layer(name: str, layer: nn.Module, places: dict[int, str], met: list[Any]) 
 
 
 def _attributes(layer: nn.Module) -> dict[str, Any]:
-    """What a layer holds beside its tensors and layers, and does not set when it is called."""
+    """What a layer holds beside its tensors and layers, and does not set when it is called.
+
+    A tensor that is neither parameter nor buffer is left out: often it is a map that somebody
+    keeps to look at.
+    """
     left_out = {*vars(nn.Module()), "_compiled_call_impl", *set_when_called(type(layer))}
     internal = "_" if is_installed(type(layer)) else "__"
     return {
         name: value
         for name, value in vars(layer).items()
-        if name not in left_out and not name.startswith(internal)
+        if name not in left_out and not name.startswith(internal) and not isinstance(value, Tensor)
     }
 
 
@@ -307,7 +311,7 @@ def describe_tensors(tensors: Mapping[str, Any]) -> str:
         >>> describe_tensors(network.state_dict()) == before
         False
     """
-    require_mapping("tensors", tensors, Tensor, "a tensor, as state_dict() returns them")
+    require_mapping("tensors", tensors, object, "a tensor, as state_dict() returns them")
     return checksum(repr([(name, _describe(value, [])) for name, value in tensors.items()]))
 
 
@@ -383,11 +387,23 @@ def differences(
     require_mapping("then", then, object, "what describes it")
     require_mapping("now", now, object, "what describes it")
     require_items("ignored", ignored, str, "names of entries", at_least=0)
+    now = _without_memory(now, then)
     return {
         name: _difference(name, then.get(name), now.get(name))
         for name in {**now, **then}
         if name not in ignored and then.get(name) != now.get(name)
     }
+
+
+def _without_memory(now: Any, then: Any) -> Any:
+    """The description with nothing in it where the run began with nothing."""
+    if then == MEMORY:
+        return MEMORY
+    if isinstance(now, Mapping) and isinstance(then, Mapping):
+        return {name: _without_memory(value, then.get(name)) for name, value in now.items()}
+    if isinstance(now, list) and isinstance(then, list) and len(now) == len(then):
+        return [_without_memory(*pair) for pair in zip(now, then, strict=True)]
+    return now
 
 
 def _difference(name: str, then: Any, now: Any) -> str:

@@ -172,7 +172,7 @@ def test_what_is_stored_comes_back(tmp_path):
     save_checkpoint(state, tmp_path / "run.pt")
     loaded = load_checkpoint(tmp_path / "run.pt")
     assert torch.equal(loaded["model"].pop("weight"), torch.arange(3.0))
-    assert loaded == {"settings": {"epochs": 2}, "model": {}, "rows": [1, None], "format": 4}
+    assert loaded == {"settings": {"epochs": 2}, "model": {}, "rows": [1, None], "format": 3}
 
 
 def write_half(state: Any, file: io.BufferedWriter) -> None:

@@ -22,6 +22,7 @@ from conftest import ROOT
 from tiny_training import Noise, tiny_model
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torchvision import transforms as v1
 
 from gnet_lib import InceptionWidths, LinearInception, MiniGoogLeNet, shift_and_flip
 from gnet_lib.design import REDUCED, Design
@@ -325,7 +326,7 @@ def test_what_changes_as_it_is_called_is_no_setting():
 
 
 REMEMBERING = """
-seen, latest, table, book = [], None, torch.zeros(3), {}
+seen, latest, book = [], None, {}
 def build():
     mine = []
     def augment(images, unused=[]):
@@ -333,22 +334,65 @@ def build():
         latest = images.sum()
         for memory in (seen, mine, unused):
             memory.append(latest)
-        table[0] += 1
         book[len(seen)] = latest
         return images
     return augment
 """
 
 
-def test_a_memory_in_lists_dicts_and_tensors_is_no_setting():
+def test_what_is_empty_at_first_is_a_memory_and_no_setting():
     augment = defined(REMEMBERING)()
     cell = CELL.replace("self.seen = 0", "self.seen = []")
     network = defined(cell.replace("self.seen += 1", "self.seen.append(x)"))()
-    before = describe(augment), describe_network(network)
+    before = {"augment": describe(augment), "model": describe_network(network)}
     augment(torch.ones(2))
     network(torch.ones(1, 28, 28))
     assert len(network.seen) == 1
-    assert (describe(augment), describe_network(network)) == before
+    after = {"augment": describe(augment), "model": describe_network(network)}
+    assert after != before and differences(before, after) == {}
+
+
+class Scaled(nn.Module):
+    """A network that takes its settings as coursework often does."""
+
+    def __init__(self, settings: Any) -> None:
+        super().__init__()
+        self.settings = settings
+
+
+class Clipping(torch.optim.SGD):
+    limit = 1.0
+
+
+class ClippingMore(Clipping):
+    limit = 0.1
+
+
+def sgd_of(kind: type[torch.optim.SGD]) -> torch.optim.SGD:
+    optimizer = kind([nn.Parameter(torch.zeros(2))], lr=0.1)
+    kind.__qualname__ = "Clipping"  # as if a cell had been run again
+    return optimizer
+
+
+@pytest.mark.parametrize(
+    "one, other",
+    [
+        (Scaled({"scale": 1.0}), Scaled({"scale": 0.01})),
+        (Scaled([1, 2]), Scaled([1, 3])),
+        (Scaled(types.SimpleNamespace(scale=1.0)), Scaled(types.SimpleNamespace(scale=0.1))),
+        (Scaled(Brighter(0.1)), Scaled(Brighter(0.2))),
+        (Scaled({"act": nn.ReLU()}), Scaled({"act": nn.Sigmoid()})),
+        (v1.Compose([v1.Lambda(lambda x: x / 2)]), v1.Compose([v1.Lambda(lambda x: -9 * x)])),
+        (v1.RandomApply([v1.Lambda(torch.abs)]), v1.RandomApply([v1.Lambda(torch.neg)])),
+        (sgd_of(Clipping), sgd_of(ClippingMore)),
+    ],
+)
+def test_settings_within_others_are_seen(one, other):
+    def of(value: Any) -> dict[str, Any]:
+        return {"it": describe_network(value) if isinstance(value, Scaled) else describe(value)}
+
+    assert differences(of(one), of(one)) == {}
+    assert differences(of(one), of(other))
 
 
 def test_a_circle_ends():

@@ -75,7 +75,7 @@ def listen(process, report, output):
              f"needed more than {MEMORY_LIMIT_GB:g} GB of memory (MEMORY_LIMIT_GB)"),
             (reported > REPORT_LIMIT_MB * 1e6,
              f"gave answers of more than {REPORT_LIMIT_MB} MB"),
-            (now - cell_began > CELL_LIMIT_SECONDS,
+            (bool(events) and now - cell_began > CELL_LIMIT_SECONDS,
              f"ran longer than {CELL_LIMIT_SECONDS:g} s (CELL_LIMIT_SECONDS)"),
             (now - began > NOTEBOOK_LIMIT_SECONDS,
              f"was reached, but the notebook ran longer than {NOTEBOOK_LIMIT_SECONDS:g} s "

@@ -1,5 +1,6 @@
 """A check neither depends on what a reader has set in torch, nor changes it."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,7 +12,10 @@ def plain_surroundings() -> Iterator[None]:
     Otherwise ``torch.set_default_dtype(torch.float64)`` in a reader's notebook would give other
     inputs, and a function that draws numbers would disturb the reader's.
     """
-    import torch  # not above: `checked` and an exercise of one's own need none
+    if "torch" not in sys.modules:  # nobody has set anything there; numbers and texts need none
+        yield
+        return
+    import torch
 
     from gnet_lib._modes import gradients_on
     from gnet_lib.device import generators_restored
