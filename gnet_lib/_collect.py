@@ -86,6 +86,33 @@ def classes_of(dataset: Any) -> tuple[tuple[str, ...] | None, int | None]:
     )
 
 
+def numbered_by_name(labels: Tensor, own: tuple[str, ...] | None, wanted: list[str]) -> Tensor:
+    """Labels as places among the wanted names, if a data set's own names are among these.
+
+    Args:
+        labels: places among the data set's own names (N,).
+        own: the names that the data set has; None for none.
+        wanted: the names that the caller gives.
+
+    Returns:
+        Labels (N,). Where the wanted names are other names of the same classes, as they came.
+
+    Raises:
+        ValueError: if they cannot be, because they are not as many.
+    """
+    if own is None or list(own) == wanted:
+        return labels
+    if set(own) <= set(wanted) and int(labels.max()) < len(own):
+        places = torch.tensor([wanted.index(name) for name in own], device=labels.device)
+        return places[labels]
+    if len(own) != len(wanted):
+        raise ValueError(
+            f"class_names must hold all names that dataset has, {shown(own)}, or replace each of "
+            f"these {len(own)}, but they are {shown(wanted)}"
+        )
+    return labels
+
+
 def _own_classes(part: Any) -> tuple[tuple[str, ...] | None, int | None]:
     if getattr(part, "target_transform", None) is not None:
         return None, None

@@ -155,12 +155,9 @@ def _require_no_schedule(optimizer: Optimizer) -> None:
 
 
 def _require_parameters_of(model: nn.Module, optimizer: Optimizer) -> None:
-    held = {id(each) for group in optimizer.param_groups for each in group["params"]}
-    of_model = dict(model.named_parameters())
-    foreign = len(held - {id(each) for each in of_model.values()})
-    left_out = [
-        name for name, each in of_model.items() if each.requires_grad and id(each) not in held
-    ]
+    held = _held(optimizer)
+    foreign = len(held - {id(each) for each in model.parameters()})
+    left_out = _left_out(model, optimizer)
     if foreign:
         raise ValueError(
             f"optimizer must hold parameters of this model only, but {foreign} of its {len(held)} "
@@ -172,6 +169,18 @@ def _require_parameters_of(model: nn.Module, optimizer: Optimizer) -> None:
             f"{len(left_out)}, for instance {left_out[0]}; those that are to stay as they are "
             "need requires_grad_(False)"
         )
+
+
+def _held(optimizer: Optimizer) -> set[int]:
+    """The parameters of an optimiser, by identity: tensors have no single yes-or-no "=="."""
+    return {id(each) for group in optimizer.param_groups for each in group["params"]}
+
+
+def _left_out(model: nn.Module, optimizer: Optimizer) -> list[str]:
+    """The names of those trainable parameters that an optimiser would not change."""
+    held = _held(optimizer)
+    named = model.named_parameters()
+    return [name for name, each in named if each.requires_grad and id(each) not in held]
 
 
 @contextmanager
@@ -217,7 +226,24 @@ def build_schedule(choice: ScheduleChoice, optimizer: Optimizer, total_steps: in
         raise ValueError(f"{wanted}, but ReduceLROnPlateau waits for a measure at every step")
     if scheduler.optimizer is not optimizer:
         raise ValueError(f"{wanted}, but it returned one of another optimizer")
+    its_steps = getattr(scheduler, "total_steps", total_steps)  # OneCycleLR ends with an error
+    if isinstance(its_steps, int) and its_steps < total_steps:
+        raise ValueError(
+            f"schedule must last for all {total_steps} steps, but it ends after {its_steps}; "
+            "build it with the total_steps that it is given"
+        )
     return scheduler
+
+
+def next_learning_rate(scheduler: LRScheduler, total_steps: int) -> None:
+    """A step of the schedule; one of the caller's may end too early, or fail in any way."""
+    try:
+        scheduler.step()
+    except Exception as error:
+        raise ValueError(
+            f"schedule must last for all {total_steps} steps, but it stops with "
+            f"{stopped_with(error)}; build it with the total_steps that it is given"
+        ) from error
 
 
 def one_cycle(optimizer: Optimizer, total_steps: int) -> OneCycleLR:
@@ -255,8 +281,18 @@ class Augmentation:
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """The images of a batch, changed: as many, of the same type, in the same place."""
         given = {"generator": generator} if self.takes_generator else {}
-        changed = self.augment(images, **given)
         wanted = f"augment must return a tensor of {len(images)} images of {images.dtype}"
+        try:
+            changed = self.augment(images, **given)
+        except Exception as error:  # a function of the caller's may fail in any way
+            # A file that fails or a full memory is no mistake in the function.
+            is_full = any(words in str(error) for words in ("memory", "ALLOC_FAILED"))
+            if is_full or isinstance(error, (OSError, EOFError)):
+                raise
+            raise ValueError(
+                f"{wanted} from a tensor {tuple(images.shape)}, but it stops with "
+                f"{stopped_with(error)}"
+            ) from error
         if not isinstance(changed, Tensor):
             raise ValueError(f"{wanted}, but it returned {shown(changed)}")
         if changed.dim() != 4 or len(changed) != len(images) or changed.dtype != images.dtype:
@@ -297,7 +333,11 @@ def _takes(signature: inspect.Signature, count: int, *names: str) -> bool:
 
 
 def ask_callback(
-    callback: Callback | None, model: nn.Module, rows: list[dict[str, Any]], device: torch.device
+    callback: Callback | None,
+    model: nn.Module,
+    optimizer: Optimizer,
+    rows: list[dict[str, Any]],
+    device: torch.device,
 ) -> bool:
     """Show an epoch's end to the caller; whether the training is to end there."""
     if callback is None:
@@ -305,12 +345,25 @@ def ask_callback(
     model.eval()
     with generators_restored(device):
         answer = callback(model, History([dict(row) for row in rows]))
-    if answer is None or isinstance(answer, (bool, numpy.bool_)):
-        return bool(answer)
-    raise ValueError(
-        "callback must return True to end the training, or False or None to go on, but it "
-        f"returned {shown(answer)}"
-    )
+    if answer is not None and not isinstance(answer, (bool, numpy.bool_)):
+        raise ValueError(
+            "callback must return True to end the training, or False or None to go on, but it "
+            f"returned {shown(answer)}"
+        )
+    if not answer:
+        _require_still_held(model, optimizer)
+    return bool(answer)
+
+
+def _require_still_held(model: nn.Module, optimizer: Optimizer) -> None:
+    """The training goes on, so the optimiser must know whatever the callback has unfrozen."""
+    left_out = _left_out(model, optimizer)
+    if left_out:
+        raise ValueError(
+            "callback must not make parameters trainable, because the optimizer of this run does "
+            f"not hold them, but there are {len(left_out)} such, for instance {left_out[0]}; end "
+            "the training there (return True) and call fit again"
+        )
 
 
 def _require_callback(callback: Any) -> None:

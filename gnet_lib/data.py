@@ -24,11 +24,15 @@ from gnet_lib._check import (
     require_whole_number,
     shown,
 )
-from gnet_lib._collect import classes_of, read_pairs
+from gnet_lib._collect import classes_of, numbered_by_name, read_pairs
 from gnet_lib.device import LARGEST_SEED
 
 PerChannel: TypeAlias = float | Sequence[float] | Tensor
 """One number for all channels, or one for each."""
+
+AN_IMAGE_DATASET = (
+    "an ImageDataset, as ImageDataset(images, labels) or ImageDataset.from_dataset(...) builds it"
+)
 
 # ------------------------------------------------------------------ datasets
 
@@ -37,9 +41,10 @@ PerChannel: TypeAlias = float | Sequence[float] | Tensor
 class ImageDataset(Dataset[tuple[Tensor, int]]):
     """Images and their labels, checked once when the dataset is made.
 
-    ``dataset[3]`` is one image and its label, ``dataset[:100]`` a dataset of the first hundred,
-    and ``for image, label in dataset`` goes through them all, so that PyTorch's ``DataLoader``
-    takes it, too.
+    ``dataset[3]`` is one image and its label, ``dataset[:100]`` a dataset of the first hundred.
+    So are ``dataset[[5, 2]]`` and ``dataset[dataset.labels == 1]``, of the images that a list
+    names or a mask has True for. ``for image, label in dataset`` goes through them all, so that
+    PyTorch's ``DataLoader`` takes it, too.
 
     Args:
         images: (N, C, H, W); uint8 with 0 for black as loaded, or float32
@@ -111,7 +116,10 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
                 images (grey or RGB), or tensors (C, H, W) of type uint8 or float32, all of one
                 size; labels are whole numbers from 0.
             class_names: the name of each label. None takes ``dataset.classes`` where it
-                exists and no ``target_transform`` has changed the labels.
+                exists and no ``target_transform`` has changed the labels. Where all of those
+                are among the names given here, each label becomes its name's place here; so
+                ``class_names=train.class_names`` is right for a folder that lacks a class.
+                Else the names given here replace them, and must be as many.
 
         Returns:
             An ``ImageDataset``.
@@ -134,31 +142,31 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
             images, labels = read_pairs(dataset)
             names, number = classes_of(dataset)
         if class_names is not None:
-            names, number = class_names, None
+            wanted = require_items("class_names", class_names, str, "texts, one a class")
+            labels = numbered_by_name(labels, names, wanted)
+            names, number = wanted, None
         return cls(images, labels, names, number)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @overload
-    def __getitem__(self, index: slice) -> "ImageDataset": ...
+    def __getitem__(self, index: slice | list[int] | list[bool] | Tensor) -> "ImageDataset": ...
 
     @overload
     def __getitem__(self, index: int) -> tuple[Tensor, int]: ...
 
-    def __getitem__(self, index: int | slice) -> "tuple[Tensor, int] | ImageDataset":
-        if isinstance(index, slice):
-            if not self.labels[index].numel():
-                raise ValueError(f"index must choose an image, but {index} chooses none")
-            return self._with(self.images[index], self.labels[index])
+    def __getitem__(self, index: Any) -> "tuple[Tensor, int] | ImageDataset":
+        if isinstance(index, (slice, list)) or getattr(index, "ndim", 0):
+            places = _places(index, len(self))
+            if isinstance(places, Tensor):
+                places = places.to(self.labels.device)
+            return self._with(self.images[places], self.labels[places])
         try:
             place = operator.index(index)
-        except TypeError:
-            raise ValueError(
-                f"index must be a whole number or a slice, but it is {shown(index)}"
-            ) from None
-        if not -len(self) <= place < len(self):
-            raise IndexError(f"index must be from {-len(self)} to {len(self) - 1}, but is {place}")
+        except (TypeError, ValueError, RuntimeError):  # the last: a tensor without memory
+            raise ValueError(f"{WANTED_INDEX}, but it is {shown(index)}") from None
+        _require_place(place, place, len(self))
         return self.images[place], int(self.labels[place])
 
     def __iter__(self) -> Iterator[tuple[Tensor, int]]:
@@ -247,7 +255,8 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
 
         Args:
             mean: mean of the pixels on the scale 0..1; a number, or one a channel.
-            std: standard deviation on the same scale, above 0; a number, or one a channel.
+            std: standard deviation on the same scale, above 0 and at most 1; a number, or one a
+                channel.
 
         Returns:
             A new ``ImageDataset`` with float32 images.
@@ -263,13 +272,15 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
         """
         self._require_bytes("normalised")
         channels = self.images.shape[1]
-        means = _per_channel("mean", mean, channels).to(self.images.device)
+        means = _per_channel("mean", mean, channels, at_least=0).to(self.images.device)
         stds = _per_channel("std", std, channels, above=0).to(self.images.device)
         # In place, because a float copy of the training set is 188 MB.
         images = self.images.to(torch.float32).div_(255).sub_(means).div_(stds)
         return self._with(images, self.labels)
 
-    def stratified_subset(self, count: int, seed: int = 0) -> "ImageDataset":
+    def stratified_subset(
+        self, count: int, seed: int = 0, *, balanced: bool = True
+    ) -> "ImageDataset":
         """Return a random subset in which every class is equally frequent.
 
         Only the classes that this dataset has images of take part. When ``count`` is not a
@@ -279,6 +290,8 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
         Args:
             count: how many images, from 1 to the size of the dataset.
             seed: the same seed gives the same images, on every device.
+            balanced: False takes the same fraction of every class instead, so that the classes
+                are as frequent as they are in this dataset; of a rare one that may be none.
 
         Returns:
             A new ``ImageDataset`` with ``count`` images.
@@ -294,18 +307,23 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
             [2, 2, 2, 2, 2, 2, 2, 2, 2, 2]
         """
         count = require_whole_number("count", count, at_most=len(self))
-        return self._select(self._balanced_choice(count, seed))
+        return self._select(self._choice(count, seed, balanced, to_keep=0))
 
-    def split(self, count: int, seed: int = 0) -> tuple["ImageDataset", "ImageDataset"]:
+    def split(
+        self, count: int, seed: int = 0, *, balanced: bool = True
+    ) -> tuple["ImageDataset", "ImageDataset"]:
         """Hold ``count`` images out, for example to validate a model.
 
         Args:
             count: how many images to hold out, equally many of each class
                 (chosen as by ``stratified_subset``); fewer than the dataset has.
             seed: the same seed gives the same split.
+            balanced: False holds the same fraction of every class out instead, which is the
+                split for classes of different sizes; of a rare one that may be none.
 
         Returns:
-            (rest, held out); every image of this dataset is in exactly one of them.
+            (rest, held out); every image of this dataset is in exactly one of them, and the
+            rest has at least one of every class.
 
         Raises:
             ValueError: ``count`` or ``seed`` is out of range, a class has too few images, or
@@ -317,11 +335,14 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
             >>> whole = ImageDataset(images, labels=torch.arange(40) % 10)
             >>> [len(part) for part in whole.split(10)]
             [30, 10]
+            >>> rare = ImageDataset(images, labels=(torch.arange(40) >= 36).long())  # 36 and 4
+            >>> [part.labels.bincount().tolist() for part in rare.split(10, balanced=False)]
+            [[27, 3], [9, 1]]
         """
         if len(self) == 1:
             raise ValueError("split needs at least 2 images, but the dataset has 1")
         count = require_whole_number("count", count, at_most=len(self) - 1)
-        is_held_out = self._balanced_choice(count, seed)
+        is_held_out = self._choice(count, seed, balanced, to_keep=1)
         return self._select(~is_held_out), self._select(is_held_out)
 
     def _select(self, is_chosen: Tensor) -> "ImageDataset":
@@ -332,33 +353,109 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
         """Other images of the same classes."""
         return ImageDataset(images, labels, self.class_names, self.num_classes)
 
-    def _balanced_choice(self, count: int, seed: int) -> Tensor:
-        """Choose ``count`` images, equally many per class: a (N,) bool mask."""
+    def _choice(self, count: int, seed: int, balanced: bool, to_keep: int) -> Tensor:
+        """Choose ``count`` images and leave ``to_keep`` of each class: a (N,) bool mask."""
         seed = require_whole_number("seed", seed, at_least=0, at_most=LARGEST_SEED)
+        require_bool("balanced", balanced)
         generator = torch.Generator().manual_seed(seed)
         labels = self.labels.cpu()
         is_chosen = torch.zeros(len(labels), dtype=torch.bool)
-        present, sizes = labels.unique(return_counts=True)
-        for rank, label in enumerate(present.tolist()):
-            wanted = count // len(present) + (rank < count % len(present))
+        present, sizes = (each.tolist() for each in labels.unique(return_counts=True))
+        if balanced:
+            wanted = [
+                count // len(sizes) + (rank < count % len(sizes)) for rank in range(len(sizes))
+            ]
+            self._require_enough(count, wanted, present, sizes, to_keep)
+        else:
+            wanted = _in_proportion(count, sizes, to_keep)
+        for label, number in zip(present, wanted, strict=True):
             positions = (labels == label).nonzero().flatten()
-            if len(positions) < wanted:
-                name = f" ({self.class_names[label]})" if self.class_names else ""
-                raise ValueError(
-                    f"count={count} needs {wanted} images of class {label}{name}, which has "
-                    f"{len(positions)}: ask for {sizes.min() * len(present)} or fewer"
-                )
             shuffled = torch.randperm(len(positions), generator=generator)
-            is_chosen[positions[shuffled[:wanted]]] = True
+            is_chosen[positions[shuffled[:number]]] = True
         return is_chosen
 
+    def _require_enough(
+        self, count: int, wanted: list[int], present: list[int], sizes: list[int], to_keep: int
+    ) -> None:
+        for label, number, size in zip(present, wanted, sizes, strict=True):
+            if number + to_keep > size:
+                name = f" ({self.class_names[label]})" if self.class_names else ""
+                kept = ", one of which has to stay in the rest" if to_keep else ""
+                most = (min(sizes) - to_keep) * len(sizes)
+                fewer = f"ask for {most} or fewer, or " if most else ""
+                raise ValueError(
+                    f"count={count} needs {number} images of class {label}{name}, which has "
+                    f"{size}{kept}: {fewer}take the same fraction of every class, balanced=False"
+                )
+
     def _require_bytes(self, method: str) -> None:
-        if self.images.dtype != torch.uint8:
-            raise ValueError(
-                f"images must be uint8, from 0 to 255, for {method}(), but they are "
-                f"{self.images.dtype}: take the dataset from before normalised(); and if they "
-                "come from transforms.ToTensor(), leave it out or use transforms.PILToTensor()"
+        if self.images.dtype == torch.uint8:
+            return
+        advice = (
+            "take the dataset from before normalised(); and if they come from "
+            "transforms.ToTensor(), leave it out or use transforms.PILToTensor()"
+        )
+        lowest, highest = (each.item() for each in self.images.aminmax())
+        if lowest >= 0 and 1 < highest <= 255:
+            advice = (
+                f"they look like bytes (from {lowest:g} to {highest:g}), so build the dataset of "
+                "images.to(torch.uint8)"
             )
+        raise ValueError(
+            f"images must be uint8, from 0 to 255, for {method}(), but they are "
+            f"{self.images.dtype}: {advice}"
+        )
+
+
+def _in_proportion(count: int, sizes: list[int], to_keep: int) -> list[int]:
+    """Divide ``count`` among classes by their sizes: whole parts, then the largest remainders."""
+    total, most = sum(sizes), [size - to_keep for size in sizes]
+    if count > sum(most):
+        raise ValueError(
+            f"count must be at most {sum(most)}, so that one image of each of {len(sizes)} classes "
+            f"stays in the rest, but it is {count}"
+        )
+    parts = [count * size // total for size in sizes]
+    while sum(parts) < count:
+        with_room = [rank for rank in range(len(sizes)) if parts[rank] < most[rank]]
+        parts[max(with_room, key=lambda rank: count * sizes[rank] - total * parts[rank])] += 1
+    return parts
+
+
+WANTED_INDEX = (
+    "index must be a whole number, a slice, a list of whole numbers, or True or False for each "
+    "image"
+)
+
+
+def _places(index: Any, count: int) -> slice | Tensor:
+    """The places of several of ``count`` images: a slice, or whole numbers (M,)."""
+    try:
+        if isinstance(index, slice):
+            run = range(count)[index]
+            if run and run.step > 0:
+                return index  # which costs no memory: the part looks at the same images
+            places = torch.tensor(run, dtype=torch.int64)  # a tensor cannot be cut backwards
+        else:
+            is_tensor = isinstance(index, Tensor)
+            places = index.cpu() if is_tensor else torch.from_numpy(numpy.array(index, order="C"))
+    except (TypeError, ValueError, RuntimeError, NotImplementedError):
+        raise ValueError(f"{WANTED_INDEX}, but it is {shown(index)}") from None
+    if places.dtype == torch.bool and places.shape == (count,):
+        places = places.nonzero().flatten()
+    if not places.numel():
+        raise ValueError(f"index must choose an image, but {shown(index)} chooses none")
+    is_whole = not (places.is_floating_point() or places.is_complex())
+    if places.ndim != 1 or not is_whole or places.dtype == torch.bool:
+        raise ValueError(f"{WANTED_INDEX}, but it is {shown(index)} for {count} images")
+    _require_place(int(places.min()), int(places.max()), count)
+    return places.long()
+
+
+def _require_place(lowest: int, highest: int, count: int) -> None:
+    for place in (lowest, highest):
+        if not -count <= place < count:
+            raise IndexError(f"index must be from {-count} to {count - 1}, but is {place}")
 
 
 def _check_images(images: Tensor) -> None:
@@ -405,8 +502,17 @@ def _number_of_classes(
         number = highest + 1 if class_names is None else len(class_names)
     if lowest < 0 or highest >= number:
         allowed = f"from 0 to {number - 1}" if number > 0 else "at least 0"
-        raise ValueError(f"labels must be {allowed}, but they are from {lowest} to {highest}")
+        raise ValueError(
+            f"labels must be {allowed}, but they are from {lowest} to {highest}"
+            + advice_for_labels(lowest, highest, number)
+        )
     return number
+
+
+def advice_for_labels(lowest: int, highest: int, classes: int) -> str:
+    """What helps where somebody counts the classes from 1, for the end of an error."""
+    from_1 = lowest == 1 and highest == classes
+    return "; labels begin at 0: use labels - 1" if from_1 else ""
 
 
 def _mean_and_std(pixels: Tensor) -> tuple[float, float]:
@@ -421,8 +527,8 @@ def _mean_and_std(pixels: Tensor) -> tuple[float, float]:
     return mean.item(), math.sqrt(variance.item())
 
 
-def _per_channel(name: str, value: PerChannel, channels: int, above: float | None = None) -> Tensor:
-    """A number, or one a channel, as a tensor (1, 1, 1) or (C, 1, 1)."""
+def _per_channel(name: str, value: PerChannel, channels: int, **bounds: float) -> Tensor:
+    """A number on the scale 0..1, or one a channel, as a tensor (1, 1, 1) or (C, 1, 1)."""
     is_array = isinstance(value, (Tensor, numpy.ndarray, numpy.generic))
     if isinstance(value, Tensor) and value.is_meta:
         raise ValueError(f"{name} must hold numbers, but it is {shown(value)}")
@@ -433,7 +539,12 @@ def _per_channel(name: str, value: PerChannel, channels: int, above: float | Non
         raise ValueError(
             f"{name} must be a number or {channels}, one a channel, but it is {shown(value)}"
         )
-    numbers = [require_number(name, each, above=above) for each in values]
+    numbers = [require_number(name, each, **bounds) for each in values]
+    if max(numbers) > 1:
+        raise ValueError(
+            f"{name} must be on the scale 0..1, but it is {shown(value)}; divide what was measured "
+            "on 0..255 by 255"
+        )
     return torch.tensor(numbers, dtype=torch.float32).view(-1, 1, 1)
 
 
@@ -474,8 +585,7 @@ def batches(
         >>> [labels.tolist() for _, labels in batches(whole, 4)]
         [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     """
-    wanted = "an ImageDataset, as ImageDataset(images, labels) builds it"
-    count = len(require_instance("dataset", dataset, ImageDataset, wanted))
+    count = len(require_instance("dataset", dataset, ImageDataset, AN_IMAGE_DATASET))
     _require_generator(generator)
     require_bool("drop_last", drop_last)
     batch_size = require_whole_number(

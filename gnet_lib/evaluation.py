@@ -7,6 +7,7 @@ whose first entry is the network's own and whose others come from auxiliary clas
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -22,7 +23,7 @@ from gnet_lib._check import (
     stopped_with,
 )
 from gnet_lib._modes import evaluation_mode
-from gnet_lib.data import ImageDataset, batches
+from gnet_lib.data import AN_IMAGE_DATASET, ImageDataset, advice_for_labels, batches
 from gnet_lib.device import device_of, memory_format, pick_device
 from gnet_lib.history import Evaluation
 from gnet_lib.safeguards import clear_memory_error, ran_out_of_memory
@@ -140,8 +141,9 @@ def _evaluate_in_batches(
 
 
 def count_correct(logits: Tensor, labels: Tensor) -> int:
-    """How many images have their highest logit at their label."""
-    return int((logits.argmax(dim=1) == labels).sum().item())
+    """How many images have their highest logit at their label; with a NaN there is no highest."""
+    right = (logits.argmax(dim=1) == labels) & ~logits.isnan().any(dim=1)
+    return int(right.sum().item())
 
 
 def on_device(images: Tensor, device: torch.device) -> Tensor:
@@ -183,7 +185,7 @@ def predict(
 
     Raises:
         ValueError: for no model or one that these images do not fit, images that are not
-            normalised, or a ``batch_size`` below 1.
+            normalised, logits that are not a number, or a ``batch_size`` below 1.
         RuntimeError: when a GPU's memory does not suffice for a batch (an ``OutOfMemoryError``).
 
     Example:
@@ -216,7 +218,7 @@ def class_probabilities(
 
     Raises:
         ValueError: for no model or one that these images do not fit, images that are not
-            normalised, or a ``batch_size`` below 1.
+            normalised, logits that are not a number, or a ``batch_size`` below 1.
         RuntimeError: when a GPU's memory does not suffice for a batch (an ``OutOfMemoryError``).
 
     Example:
@@ -249,7 +251,18 @@ def _logits_of_all(
     with clear_memory_error(device, batch_size), evaluation_mode(model), torch.no_grad():
         for some in images.split(min(batch_size, len(images))):
             parts.append(main_logits(model(on_device(some, device))).float().cpu())
-    return torch.cat(parts)
+    return _require_numbers(torch.cat(parts))
+
+
+def _require_numbers(logits: Tensor) -> Tensor:
+    """Logits with which classes can be compared: not NaN, nor infinite so that softmax is NaN."""
+    spoilt = int(logits.softmax(dim=1).isnan().any(dim=1).sum())
+    if spoilt:
+        raise ValueError(
+            f"model must answer with numbers, but the logits of {spoilt} of {len(logits)} images "
+            "are not a number; look for NaN or infinity in its weights and in the images"
+        )
+    return logits
 
 
 def confusion_table(
@@ -302,6 +315,8 @@ def confusion_table(
 def _class_numbers(name: str, values: Any) -> Tensor:
     wanted = f"{name} must be class numbers (N,), of at least one image"
     try:
+        if hasattr(values, "__array__") and not isinstance(values, Tensor):
+            values = numpy.array(values, order="C")  # a column of a table has an index of its own
         numbers = torch.as_tensor(values).detach().cpu()
     except (TypeError, ValueError, RuntimeError, OverflowError):
         raise ValueError(f"{wanted}, but it is {shown(values)}") from None
@@ -318,8 +333,7 @@ def _class_numbers(name: str, values: Any) -> Tensor:
 
 def require_normalised(name: str, image_set: ImageDataset) -> None:
     """A set that can be shown to a model: its images are no longer bytes."""
-    wanted = "an ImageDataset, as ImageDataset(images, labels) builds it"
-    require_instance(name, image_set, ImageDataset, wanted)
+    require_instance(name, image_set, ImageDataset, AN_IMAGE_DATASET)
     if not image_set.images.is_floating_point():
         raise ValueError(
             f"{name} must hold normalised float images, but they are {image_set.images.dtype}; "
@@ -329,13 +343,27 @@ def require_normalised(name: str, image_set: ImageDataset) -> None:
 
 def _require_batch_of_images(name: str, images: Any) -> None:
     wanted = f"{name} must be an ImageDataset, or a tensor (N, C, H, W) of normalised float images"
-    if not isinstance(images, Tensor):
-        raise ValueError(f"{wanted}, but it is {shown(images)}")
-    if images.dim() != 4 or not len(images) or not images.is_floating_point():
-        fix = f"; a single image needs a batch around it: {name}[None]" * (images.dim() == 3)
-        raise ValueError(f"{wanted}, but it is {shown(images)}{fix}")
+    is_tensor = isinstance(images, Tensor)
+    if not is_tensor or images.dim() != 4 or not len(images) or not images.is_floating_point():
+        raise ValueError(f"{wanted}, but it is {shown(images)}{_advice_for_images(name, images)}")
     if images.is_meta:
         raise ValueError(f"{wanted}, but it is on the meta device, which keeps shapes alone")
+
+
+def _advice_for_images(name: str, images: Any) -> str:
+    """The next step towards images that a model can be shown, for the end of an error."""
+    if isinstance(images, tuple) and images and isinstance(images[0], Tensor):
+        return f"; of a pair (image, label) take the image, with a batch around it: {name}[0][None]"
+    if isinstance(images, numpy.ndarray):
+        return f"; make a tensor of it: torch.from_numpy({name})"
+    if not isinstance(images, Tensor):
+        return ""
+    if images.dim() in (2, 3):
+        around = "None, None" if images.dim() == 2 else "None"
+        return f"; a single image needs a batch around it: {name}[{around}]"
+    if images.dtype == torch.uint8:
+        return "; call ImageDataset(images, labels).normalised(mean, std) first"
+    return ""
 
 
 def require_weights(model: nn.Module) -> None:
@@ -425,22 +453,23 @@ def _require_labels_of(outputs: Any, labels: Any) -> None:
         )
     if labels.is_meta:  # shapes without numbers
         return
-    lowest, highest = (each.item() for each in labels.aminmax())
+    lowest, highest = (int(each) for each in labels.aminmax())
     classes = logits.shape[1]
     if lowest < 0 or highest >= classes:
         raise ValueError(
             f"labels must be from 0 to {classes - 1}, one for each of {classes} logits, but they "
-            f"are from {lowest} to {highest}"
+            f"are from {lowest} to {highest}" + advice_for_labels(lowest, highest, classes)
         )
 
 
 def require_logits(name: str, model: nn.Module, image_set: ImageDataset) -> None:
     """Ask the model about one image: it needs a logit for every label that there is."""
     classes = answer_for_one(model, image_set.images).shape[1]
-    highest = image_set.labels.max().item()
+    lowest, highest = (int(each) for each in image_set.labels.aminmax())
     if highest >= classes:
+        advice = advice_for_labels(lowest, highest, classes)
         raise ValueError(
             f"{name} must hold labels from 0 to {classes - 1}, because the model returns "
-            f"{classes} logits, but it holds the label {highest}; build the model with "
-            f"num_classes={highest + 1} or more"
+            f"{classes} logits, but it holds the label {highest}"
+            + (advice or f"; build the model with num_classes={highest + 1} or more")
         )

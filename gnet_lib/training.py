@@ -13,6 +13,7 @@ import hashlib
 import itertools
 import sys
 import time
+import warnings
 from collections.abc import Generator, Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -23,7 +24,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from gnet_lib._check import require_bool, require_model, require_number, require_whole_number
+from gnet_lib._check import (
+    require_bool,
+    require_model,
+    require_number,
+    require_whole_number,
+    shown,
+)
 from gnet_lib._modes import TrainingMode, gradients_on
 from gnet_lib._recipe import (
     Augment,
@@ -35,6 +42,7 @@ from gnet_lib._recipe import (
     ask_callback,
     build_optimizer,
     build_schedule,
+    next_learning_rate,
     optimizer_settings,
     options_restored,
 )
@@ -145,7 +153,7 @@ def train_epoch(
 
             learning_rate = float(optimizer.param_groups[0]["lr"])
             optimizer.step()  # changes the weights
-            scheduler.step()  # changes the learning rate
+            next_learning_rate(scheduler, progress.epochs * progress.steps_per_epoch)
 
         logits = main_logits(outputs).detach()
         watch.look(logits, labels)
@@ -293,7 +301,8 @@ def fit(
             ``nn.DataParallel``. To make its first weights repeatable, call ``set_seed``
             before building it.
         train: normalised images and labels to learn from.
-        validation: a set to evaluate at every epoch's end; None for none.
+        validation: a set to evaluate at every epoch's end, with the class names of ``train``
+            where both have names; None for none.
         epochs: how often to go through the training images.
         batch_size: images a step, at least 2; a smaller one needs less memory.
         learning_rate: the height of the one cycle, or the rate that a ``schedule`` of your
@@ -324,7 +333,8 @@ def fit(
             in evaluation mode; True ends the training there. It may draw random numbers,
             which does not change the run. It is called when the epoch has been stored, and
             not again for epochs that come from the file: the same call on a run that it has
-            ended goes on with the next epoch.
+            ended goes on with the next epoch. It must not make parameters trainable: for
+            that, end this training and begin another.
         device: as for ``pick_device``.
         seed: decides the shuffles, the dropout and the augmentation. All global random
             generators are seeded with it for the length of the run.
@@ -447,7 +457,7 @@ def _train(
                 if epoch_complete and progress:
                     print(epoch_line(reached.rows[-1], settings.epochs))
                 if epoch_complete:
-                    ended = ask_callback(recipe.callback, model, reached.rows, device)
+                    ended = ask_callback(recipe.callback, model, optimizer, reached.rows, device)
     finally:
         model.eval()
         optimizer.zero_grad()  # the last step's gradients are of no use to anybody
@@ -544,10 +554,35 @@ def _resumed_line(
 
 def _require_sets(train: ImageDataset, validation: ImageDataset | None, batch_size: int) -> None:
     require_normalised("train", train)
+    _warn_of_large_values("train", train)
     if len(train) < batch_size:
         raise ValueError(
             f"train must hold at least one batch of {batch_size} images, but it holds "
             f"{len(train)}; use a batch_size of at most {len(train)}"
         )
-    if validation is not None:
-        require_normalised("validation", validation)
+    if validation is None:
+        return
+    require_normalised("validation", validation)
+    _warn_of_large_values("validation", validation)
+    names, others = train.class_names, validation.class_names
+    if names is not None and others is not None and names != others:
+        raise ValueError(
+            f"validation must have train's class names, {shown(names)}, because a label is a place "
+            f"among them, but it has {shown(others)}; ImageDataset.from_dataset(..., "
+            "class_names=train.class_names) numbers its labels by these names"
+        )
+
+
+LARGE_VALUE = 50  # normalised images are within a few standard deviations of 0
+
+
+def _warn_of_large_values(name: str, image_set: ImageDataset) -> None:
+    lowest, highest = (each.item() for each in image_set.images.aminmax())
+    if max(-lowest, highest) > LARGE_VALUE:
+        warnings.warn(
+            f"the images of {name} do not look normalised, because they are from {lowest:g} to "
+            f"{highest:g}; if they are bytes as floats, build the ImageDataset of "
+            "images.to(torch.uint8) and call normalised(mean, std)",
+            RuntimeWarning,
+            stacklevel=4,  # the line that called fit
+        )

@@ -199,8 +199,10 @@ GOOD: dict[str, Callable[[], Call]] = {
     ),
     "data.ImageDataset.to": lambda: good(SET.to, device="cpu"),
     "data.ImageDataset.normalised": lambda: good(BYTES.normalised, mean=0.5, std=0.5),
-    "data.ImageDataset.stratified_subset": lambda: good(BYTES.stratified_subset, count=10),
-    "data.ImageDataset.split": lambda: good(BYTES.split, count=10),
+    "data.ImageDataset.stratified_subset": lambda: good(
+        BYTES.stratified_subset, count=10, balanced=True
+    ),
+    "data.ImageDataset.split": lambda: good(BYTES.split, count=2, balanced=True),
     "fashion_mnist.FashionMNIST": lambda: good(
         fashion_mnist.FashionMNIST, train=SET, test=SET, origin="here", is_sample=True
     ),

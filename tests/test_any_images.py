@@ -94,15 +94,36 @@ def test_index_slice_and_iteration():
     for index in (7, -8):
         with pytest.raises(IndexError, match=f"index must .* -7 to 6, .*{index}"):
             whole[index]
-    for index in (1.5, "1", None, [1]):
+    for index in (1.5, "1", None, (1, 2), ["1"], [1.5], slice(1.5), slice(0, 7, 0), [True]):
         with raises("index must", repr(index)):
             whole[index]  # pyright: ignore[reportArgumentType, reportCallIssue]
+    assert torch.equal(whole[::-2].images, whole.images[[6, 4, 2, 0]])
     assert torch.equal(whole[1:6:2].labels, torch.tensor([1, 0, 2]))
     with raises("index must", "slice(7, None, None)"):
         whole[7:]
     pairs = list(whole)
     assert len(pairs) == 7 and [label for _, label in pairs] == whole.labels.tolist()
     assert torch.equal(torch.stack([image for image, _ in pairs]), whole.images)
+
+
+def test_a_part_by_places_or_by_a_mask():
+    whole = some_images((7, 3, 4, 5), 3, num_classes=9)
+    for index in ([5, -1, 5], torch.tensor([5, 6, 5], dtype=torch.uint8), numpy.array([5, 6, 5])):
+        part = whole[index]  # pyright: ignore[reportArgumentType, reportCallIssue]
+        assert torch.equal(part.images, whole.images[[5, 6, 5]]) and part.num_classes == 9
+        assert torch.equal(part.labels, whole.labels[[5, 6, 5]])
+    mask = whole.labels == 1
+    for index in (mask, mask.tolist(), mask.numpy()):
+        part = whole[index]  # pyright: ignore[reportArgumentType, reportCallIssue]
+        assert torch.equal(part.images, whole.images[mask]) and set(part.labels.tolist()) == {1}
+    with pytest.raises(IndexError, match="index must be from -7 to 6, but is 7"):
+        whole[[0, 7]]
+    for index in ([], whole.labels == 8):
+        with raises("index must choose an image"):
+            whole[index]
+    for index in (mask[:3], torch.zeros(2, 2).long(), torch.zeros(2)):
+        with raises("index must", "for 7 images"):
+            whole[index]
 
 
 def test_data_loader_gives_the_batches():
@@ -158,6 +179,12 @@ def test_statistics_that_do_not_fit(bad):
         whole.normalised(bad, 0.5)
     with raises("std must"):
         whole.normalised(0.5, bad)
+    with raises("mean must", "scale 0..1", "72.9", "by 255"):
+        whole.normalised(72.9, 0.5)
+    with raises("std must", "scale 0..1", "90", "by 255"):
+        whole.normalised(0.5, (0.2, 90.0, 0.2))
+    with raises("mean must", "-0.1"):
+        whole.normalised(-0.1, 0.5)
     with raises("std must", "above 0", "-1"):
         whole.normalised(0.5, (0.5, -1, 0.5))
 
@@ -182,6 +209,32 @@ def test_balance_over_the_classes_that_are_there():
     assert few.stratified_subset(10).labels.bincount().tolist() == [0, 5, 5]
     with raises("count=12 needs 6", "class 2 (dog)", "has 5", "10 or fewer"):
         few.stratified_subset(12)
+
+
+def test_split_of_classes_of_different_sizes():
+    images = torch.arange(202, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 3, 2)
+    whole = ImageDataset(images, torch.tensor([0] * 100 + [1] * 100 + [2] * 2), list("abc"))
+    with raises("count=6 needs 2", "class 2 (c)", "has 2", "3 or fewer", "balanced=False"):
+        whole.split(6)  # the rest would have no c at all
+    assert [part.labels.bincount().tolist() for part in whole.split(3)] == [[99, 99, 1], [1] * 3]
+    # 40 of 202 are 19.8 of a hundred and 0.4 of two; 110 are 54.5 and 1.1.
+    for count, expected in ((40, [20, 20]), (110, [55, 54, 1]), (199, [99, 99, 1])):
+        rest, held_out = whole.split(count, balanced=False)
+        assert held_out.labels.bincount().tolist() == expected
+        places = torch.cat([rest.images, held_out.images])[:, 0, 0, 0]
+        assert sorted(places.tolist()) == list(range(202)) and len(rest.labels.unique()) == 3
+    with raises("count must be at most 199", "200"):
+        whole.split(200, balanced=False)
+    some = whole.stratified_subset(101, balanced=False)
+    assert some.labels.bincount().tolist() == [50, 50, 1]
+    assert len(whole.stratified_subset(202, balanced=False)) == 202
+    with raises("balanced must"):
+        whole.split(3, balanced=1)  # pyright: ignore[reportArgumentType]
+
+
+def test_labels_that_begin_at_1_are_told_so():
+    with raises("labels must be from 0 to 2", "from 1 to 3", "labels - 1"):
+        ImageDataset(torch.zeros(3, 1, 2, 2), torch.tensor([1, 2, 3]), list("abc"))
 
 
 # --- reading a data set ------------------------------------------------------------------
@@ -219,6 +272,19 @@ def test_folder_of_pictures(folder):
     assert same(ImageDataset.from_dataset(ImageFolder(folder, transform=bytes_of)), whole)
     part = ImageDataset.from_dataset(Subset(files, [5, 0]))
     assert same(part, ImageDataset(whole.images[[5, 0]], torch.tensor([1, 0]), ("cat", "dog")))
+
+
+def test_a_folder_that_lacks_a_class_is_numbered_by_name(folder):
+    files = ImageFolder(folder, transform=ALIKE)  # cat is 0 and dog is 1 there
+    for names, expected in (
+        (["ant", "cat", "cow", "dog"], [1, 3]), (["dog", "cat"], [1, 0]), (["Kat", "Hund"], [0, 1])
+    ):  # fmt: skip
+        whole = ImageDataset.from_dataset(files, class_names=names)
+        assert whole.labels.tolist() == [expected[label] for label in files.targets]
+        assert whole.class_names == tuple(names)
+    for names in (["cat"], ["cat", "cow", "fox"]):
+        with raises("class_names must", "('cat', 'dog')", repr(names)):
+            ImageDataset.from_dataset(files, class_names=names)
 
 
 def test_other_data_sets():
@@ -343,6 +409,9 @@ def test_file_that_cannot_be_read_is_named(folder, tmp_path):
 def test_floats_of_to_tensor_are_not_called_normalised(folder):
     floats = transforms.Compose([ALIKE, transforms.ToTensor()])
     whole = ImageDataset.from_dataset(ImageFolder(folder, transform=floats))
+    as_bytes = ImageDataset(torch.tensor([0.0, 255.0]).view(2, 1, 1, 1), torch.zeros(2).long())
+    with raises("look like bytes", "images.to(torch.uint8)"):
+        as_bytes.normalised(0.5, 0.5)
     for method in (
         whole.mean_and_std,
         whole.channel_mean_and_std,

@@ -4,6 +4,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy
+import pandas
 import pytest
 import torch
 from tiny_training import (
@@ -13,6 +14,7 @@ from tiny_training import (
 )
 from torch import Tensor, nn
 
+from gnet_lib.data import ImageDataset
 from gnet_lib.evaluation import (
     class_probabilities,
     confusion_table,
@@ -148,6 +150,19 @@ def test_predictions_are_those_that_evaluate_counts():
     assert [layer.training for layer in model.modules()] == modes
 
 
+def test_an_answer_that_is_not_a_number_is_no_class():
+    """Class 0 comes first, so an argmax of NaN would be right for every image of it."""
+    images = ImageDataset(torch.zeros(4, 1, 28, 28), torch.tensor([0, 0, 1, 1]))
+    images.images[0] = torch.nan
+    head = nn.Linear(784, 2)
+    head.load_state_dict({"weight": torch.zeros(2, 784), "bias": torch.tensor([1.0, 0.0])})
+    model = nn.Sequential(nn.Flatten(), head)
+    assert evaluate(model, images).accuracy == 0.25
+    for answer in (predict, class_probabilities):
+        with pytest.raises(ValueError, match="model .* logits of 1 of 4 images are not a number"):
+            answer(model, images)
+
+
 def test_probabilities_equal_a_hand_computation():
     images, model = easy_set(4), nn.Sequential(nn.Flatten(), nn.Linear(784, 3))
     weight, bias = (each.detach().double() for each in model.parameters())
@@ -163,7 +178,10 @@ def test_probabilities_equal_a_hand_computation():
     ("images", "said"),
     [
         (None, "images .* None"), (torch.zeros(1, 28, 28), r"images .* images\[None\]"),
-        (torch.zeros(2, 1, 28, 28).byte(), "images .*uint8"),
+        (torch.zeros(28, 28), r"images .* images\[None, None\]"),
+        (easy_set(3)[0], r"images .* images\[0\]\[None\]"),
+        (numpy.zeros((2, 1, 28, 28), "float32"), r"images .* torch\.from_numpy\(images\)"),
+        (torch.zeros(2, 1, 28, 28).byte(), r"images .*uint8.*normalised\(mean, std\)"),
         (torch.zeros(0, 1, 28, 28), r"images .*\(0, 1, 28"),
         (torch.zeros(2, 3, 28, 28), r"model .* \(1, 3, 28, 28\), but .* 3 channels"),
         (torch.zeros(2, 1, 28, 28).double(), r"model .*float64, .*float32; .*model\.to\("),
@@ -184,6 +202,9 @@ def test_a_confusion_table_counts_every_pair():
                 pair == (true, chosen) for pair in zip(labels, predictions.tolist(), strict=True)
             )
             assert table.loc[true, chosen] == expected
+    of_a_table: Any = pandas.Series(labels, index=[*"uvwxyz"])
+    assert confusion_table(of_a_table, predictions).equals(table)
+    assert confusion_table(as_array[::-1], predictions.flip(0)).equals(table)
     named = confusion_table(labels, predictions, [*"abcde"])
     assert named.loc["b", "a"] == 1 and named.shape == (5, 5) and named.to_numpy().sum() == 6
 

@@ -25,7 +25,13 @@ from tiny_training import (
 )
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.lr_scheduler import CosineAnnealingLR, MultiStepLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    MultiStepLR,
+    OneCycleLR,
+    ReduceLROnPlateau,
+    SequentialLR,
+)
 from torchvision.transforms import v2
 
 from gnet_lib import TABLE_1, GoogLeNet, MiniGoogLeNet, scale_rows, training
@@ -342,10 +348,27 @@ def test_bad_sets_are_refused():
     with pytest.raises(ValueError, match=r"image_set .*torch\.uint8"):
         evaluate(tiny_model(), bytes_set)
     no_set: Any = [1, 2]
-    with pytest.raises(ValueError, match=r"train .*ImageDataset.*, but it is \[1, 2\]"):
+    with pytest.raises(ValueError, match=r"train .*from_dataset.*, but it is \[1, 2\]"):
         run(tiny_model(), no_set)
     with pytest.raises(ValueError, match="train .* batch of 16 images, but it holds 15"):
         run(tiny_model(), easy_set(15))
+
+
+def test_a_validation_set_of_other_classes_is_refused():
+    """A folder that lacks a class gives the next ones other numbers, and the loss says nothing."""
+    images, labels = torch.zeros(18, 1, 28, 28), torch.arange(18) % 2
+    train, other = (ImageDataset(images, labels, [*names]) for names in ("abc", "ac"))
+    with pytest.raises(ValueError, match=r"validation .* \('a', 'b', 'c'\), .* \('a', 'c'\)"):
+        run(tiny_model(), train, validation=other)
+    for validation in (train[:4], ImageDataset(images, labels)):  # as named, and without names
+        run(tiny_model(), train, validation=validation, epochs=1)
+
+
+def test_images_that_do_not_look_normalised_are_noted():
+    large = ImageDataset(easy_set().images * 255, easy_set().labels)
+    with pytest.warns(RuntimeWarning, match="images of validation .*normalised") as noted:
+        run(tiny_model(), validation=large, epochs=1)
+    assert len(noted) == 1
 
 
 def test_labels_without_a_logit_are_refused():
@@ -355,6 +378,9 @@ def test_labels_without_a_logit_are_refused():
         run(model)
     with pytest.raises(ValueError, match="validation .* from 0 to 4, .* num_classes=10 or more"):
         run(model, few, validation=easy_set(20))
+    from_1 = ImageDataset(few.images, few.labels + 1)
+    with pytest.raises(ValueError, match="train .* the label 5; labels begin at 0: .*labels - 1"):
+        run(model, from_1)
     with pytest.raises(ValueError, match="image_set .* from 0 to 4, .* the label 9"):
         evaluate(model, easy_set(20))
 
@@ -450,6 +476,11 @@ def test_one_cycle_climbs_to_each_groups_own_rate():
     assert highest == [[0.01, 0.02]]
 
 
+def too_short(optimizer: torch.optim.Optimizer, total_steps: int) -> SequentialLR:
+    one_cycle = OneCycleLR(optimizer, 0.1, total_steps=total_steps - 7)
+    return SequentialLR(optimizer, [one_cycle, CosineAnnealingLR(optimizer, 3)], [8])
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -469,6 +500,10 @@ def test_one_cycle_climbs_to_each_groups_own_rate():
         ({"augment": lambda images: images.numpy()}, "augment must return .* 16 .*ndarray"),
         ({"augment": lambda images: images[:3]}, r"augment must return .* 16 .*\(3, 1, 28, 28\)"),
         ({"augment": lambda images: images.double()}, "augment must return .*float32, .*float64"),
+        ({"augment": torchvision.transforms.ToTensor()}, r"augment .*, 28\), .* with TypeError"),
+        ({"schedule": lambda optimizer, steps: OneCycleLR(optimizer, 0.1, total_steps=steps - 7)},
+         "schedule must last for all 10 steps, .* after 3;"),
+        ({"schedule": too_short}, "schedule must last for all 10 steps, .* ValueError: Tried"),
         ({"progress": None}, "progress .* None"), ({"device": True}, "device .* True"),
     ],
 )  # fmt: skip
@@ -508,6 +543,24 @@ def test_a_callback_sees_every_epoch_and_changes_nothing():
     history = run(watched, epochs=3, augment=Noise(), callback=look)
     assert seen == [(1, False), (2, False), (3, False)] and len(history.rows) == 3
     assert same_weights(plain, watched)
+
+
+def test_a_callback_cannot_unfreeze_what_the_optimiser_does_not_hold():
+    def unfreeze(model: nn.Module, history: History) -> None:
+        model.requires_grad_(True)
+
+    def unfreeze_and_end(model: nn.Module, history: History) -> bool:
+        model.requires_grad_(True)
+        return True
+
+    model, other = tiny_model(), tiny_model()
+    model[0].requires_grad_(False)
+    other[0].requires_grad_(False)
+    with pytest.raises(ValueError, match=r"callback .* 2 such, .* 0\.weight; .*return True"):
+        run(model, callback=unfreeze)
+    assert all(each.grad is None for each in model.parameters())
+    assert len(run(other, callback=unfreeze_and_end).rows) == 1
+    assert len(run(other, callback=unfreeze).rows) == 2  # a new run's optimiser holds them all
 
 
 def test_a_callback_ends_a_run_and_the_same_call_goes_on(tmp_path):
