@@ -107,6 +107,9 @@ def run(sources, answers, files):
                 **os.environ,
                 "IPYTHONDIR": str(Path(folder, "ipython")),  # none of the teacher's own settings
                 "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # as in Jupyter
+                "PAGER": "cat",  # as in Jupyter; a longer help would wait for a key
+                "PIP_DRY_RUN": "1",  # `!pip install` leaves the teacher's environment as it is
+                "PIP_NO_INDEX": "1",
                 "PYTHONIOENCODING": "utf-8:backslashreplace",
             },
             stdin=job,
