@@ -309,7 +309,7 @@ def said_of(submissions, student):
 
 
 def test_answers_are_graded(submissions):
-    assert submissions[1].returncode == 1 and "warning" not in submissions[1].stdout
+    assert submissions[1].returncode == 1 and "warnings summary" not in submissions[1].stdout
     first, second = said_of(submissions, "ada")
     assert first == "" and SAYS_WRONG in second
     first, second = said_of(submissions, "blaise")

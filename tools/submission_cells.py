@@ -13,6 +13,7 @@ import json
 import os
 import sys
 
+import torch  # noqa: F401 -- reading the first answer would import it in that cell's time
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
@@ -20,7 +21,7 @@ from gnet_lib.exercises import check, evidence
 
 LONGEST_MESSAGE = 400
 # They install into the teacher's environment, or need Jupyter's kernel. No answer needs them.
-LEFT_OUT = "autosave conda connect_info mamba micromamba pip qtconsole uv".split()
+LEFT_OUT = ["autosave", "conda", "connect_info", "mamba", "micromamba", "pip", "qtconsole", "uv"]
 
 
 class Shell(InteractiveShell):

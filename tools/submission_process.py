@@ -66,6 +66,8 @@ def listen(process, report, output):
             *lines, rest = rest.split(b"\n")
             events += [json.loads(line) for line in lines]
             cell_began = now
+        if not events:
+            cell_began = now  # Python starts, which is none of the first cell's time
         if now - looked > LOOK_EVERY_SECONDS:
             looked, held = now, memory(process)
         for is_over, why in (
