@@ -161,6 +161,9 @@ def torchvision_variant(num_classes: int = 1000, *, aux: bool = True) -> GoogLeN
     return model
 
 
+COUNTER = "num_batches_tracked"
+
+
 def load_torchvision_weights(
     model: GoogLeNet, theirs: nn.Module | Mapping[str, torch.Tensor]
 ) -> None:
@@ -174,14 +177,19 @@ def load_torchvision_weights(
     Args:
         model: what ``torchvision_variant`` returned; its weights are replaced.
         theirs: what ``torchvision.models.googlenet`` returned; or its ``state_dict()``, which
-            is also what torchvision's file of weights holds, in any order.
+            is also what torchvision's file of weights holds, in any order. Batch
+            normalisation's counters ``num_batches_tracked`` may be missing, as in older files;
+            they are 0 then, and do not matter in evaluation. A ``state_dict()`` cannot tell
+            whether its network rescales its input (``transform_input=True``), as torchvision's
+            with the published weights does and ``model`` does not.
 
     Raises:
-        ValueError: if ``theirs`` is neither, if the two do not have the same number of
-            weights, or if the shapes of a pair differ. ``model`` is unchanged then.
+        ValueError: if ``theirs`` is neither, if it lacks a tensor, if the two do not have the
+            same number of weights, or if the shapes of a pair differ. ``model`` is unchanged
+            then.
 
     Warns:
-        UserWarning: if ``theirs`` rescales its input, which ``model`` does not.
+        UserWarning: if ``theirs`` is a network that rescales its input, which ``model`` does not.
 
     Example:
         >>> import torchvision
@@ -236,4 +244,20 @@ def _weights_in_order(theirs: nn.Module | Mapping[str, torch.Tensor]) -> Mapping
             "theirs must hold the tensors of torchvision's googlenet by their names there, "
             f"such as {names[0]}, but it has {', '.join(map(str, unknown[:3])) or 'other values'}"
         )
-    return {name: theirs[name] for name in names if name in theirs}
+    return _complete({name: theirs[name] for name in names if name in theirs}, names)
+
+
+def _complete(weights: dict[str, torch.Tensor], names: list[str]) -> dict[str, torch.Tensor]:
+    """The tensors of these names in their order, without the heads' where there are no heads.
+
+    PyTorch counts the batches of a normalisation since version 0.4.1; older files lack that.
+    """
+    has_heads = any(name.startswith("aux") for name in weights)
+    needed = [name for name in names if has_heads or not name.startswith("aux")]
+    missing = [name for name in needed if name not in weights and not name.endswith(COUNTER)]
+    if missing:
+        raise ValueError(
+            f"theirs must hold every tensor of torchvision's googlenet, but {len(missing)} of "
+            f"{len(needed)} are missing, such as {missing[0]}"
+        )
+    return {name: weights.get(name, torch.tensor(0)) for name in needed}

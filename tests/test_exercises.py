@@ -18,6 +18,7 @@ from typing import Any
 
 import nbformat
 import numpy
+import pandas
 import pytest
 import torch
 from conftest import BOOK
@@ -577,6 +578,7 @@ def test_numbers_out_of_tables_and_tensors_are_numbers():
     assert check("1.1", numpy.int64(whole)) and check("1.1", torch.tensor(whole))
     assert check("1.1", float(whole)) and check("1.3", numpy.float64(0.5625))
     assert check("7.1", numpy.array(three)) and check("7.1", list(three))
+    assert check("7.1", pandas.DataFrame([three]).iloc[0])
     assert check("S.1", torch.Size([1, 64, 112, 28]))
 
 
@@ -692,6 +694,9 @@ NOT_WHAT_IS_ASKED_FOR = [
     ("2.1", ("3", 4), "for the padding it is the text '3'"),
     ("2.1", b"x", "the type bytes"),
     ("2.1", {3, 4}, "the type set"),
+    ("2.1", {3: "", 4: ""}.keys(), "the type dict_keys"),
+    ("2.1", pandas.DataFrame([(3, 4)]), "the type DataFrame"),  # it has columns 0 and 1
+    ("2.1", numpy.array([[3], [4]]), "of shape (2, 1)"),
     ("2.1", (3, 10**400), "not right: the multiply-adds."),
     ("2.2", "cat", "'the pooling', 'torch.cat', 'the next module', but it is the text 'cat'"),
     pytest.param("1.1", 10**4300, "more than 4,300 digits", id="too long to read"),

@@ -179,6 +179,7 @@ HOSTILE = {
         FIRST,
         SECOND,
     ],
+    "asks": [FIRST, exercise("8.4", "int(input())")],
     "background": [
         code(
             "import subprocess, sys, threading, time\n"
@@ -222,6 +223,18 @@ HOSTILE = {
         code("class Liar(float):\n    __eq__ = lambda *_: True\n    __float__ = lambda _: 81_900."),
         exercise("8.3", "(Liar(281), object())"),
         exercise("8.4", "type('Liar', (), {'__eq__': lambda *_: True})()"),
+    ],
+    "magics": [
+        code("%matplotlib inline\n%config InlineBackend.figure_format = 'retina'"),
+        code("%pip install no-such-package\n!ls\n!pip install no-such-package"),
+        code("input('a name? ')"),
+        exercise(
+            "8.3",
+            RIGHT["8.3"],
+            before="%matplotlib notebook\n%autosave 60\n%timeit -n 1 -r 1 sum([1])\n"
+            "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\ndisplay(plt.gcf())",
+        ),
+        exercise("8.4", RIGHT["8.4"], before="%%time\n%pip install x\n%matplotlib widget"),
     ],
     "memory": [FIRST, code("import time\nmuch = b'x' * 10**9\ntime.sleep(60)"), SECOND],
     "prints": [FIRST, code("while True: print('x' * 1000)"), SECOND],
@@ -296,7 +309,7 @@ def said_of(submissions, student):
 
 
 def test_answers_are_graded(submissions):
-    assert submissions[1].returncode == 1
+    assert submissions[1].returncode == 1 and "warnings summary" not in submissions[1].stdout
     first, second = said_of(submissions, "ada")
     assert first == "" and SAYS_WRONG in second
     first, second = said_of(submissions, "blaise")
@@ -304,7 +317,7 @@ def test_answers_are_graded(submissions):
     assert "cell for the answer is missing" in second
 
 
-@pytest.mark.parametrize("student", ["image", "bom", "utf16", "50 MB", "exits"])
+@pytest.mark.parametrize("student", ["image", "bom", "utf16", "50 MB", "exits", "magics"])
 def test_what_is_odd_but_right_is_right(submissions, student):
     assert said_of(submissions, student) == ("", "")
 
@@ -322,6 +335,7 @@ def test_what_is_odd_but_right_is_right(submissions, student):
         ("uses an older answer", r"8.4: .* NameError: name 'answer' is not defined"),
         ("check is another", SAYS_WRONG),
         ("library beside it", SAYS_WRONG),
+        ("asks", r"8.4: the answer's cell stopped with EOFError: nobody answers an input\(\)"),
         ("tampered", "8.4: the cell for the answer is missing"),
     ],
 )

@@ -235,6 +235,18 @@ def test_a_state_dict_is_taken_in_any_order(aux):
         assert torch.equal(tensor, same[name]), name
 
 
+@pytest.mark.parametrize("lacking", [".num_batches_tracked", "conv1.bn.num_batches_tracked"])
+def test_a_state_dict_without_counters_is_taken(lacking):
+    """Files from before PyTorch 0.4.1 have none, and evaluation needs none."""
+    theirs = torchvision_googlenet()
+    weights = {name: x for name, x in theirs.state_dict().items() if not name.endswith(lacking)}
+    assert len(weights) < len(theirs.state_dict())
+    ours = torchvision_variant(num_classes=CLASSES).double()
+    load_torchvision_weights(ours, weights)
+    images = some_images(size=96)
+    torch.testing.assert_close(in_evaluation(ours, images), in_evaluation(theirs, images), **EXACT)
+
+
 # --- the parts ---------------------------------------------------------------------------
 
 
@@ -307,6 +319,15 @@ def test_a_state_dict_of_another_network_is_refused(bad, came):
     ours = on_meta(lambda: torchvision_variant(CLASSES, aux=False))
     with pytest.raises(ValueError, match=f"^theirs must .*, but it has {came}$"):
         load_torchvision_weights(ours, bad)
+
+
+@pytest.mark.parametrize("missing", ["conv1.conv.weight", "aux2.fc2.bias", "fc.bias"])
+def test_a_missing_tensor_is_named(missing):
+    ours = on_meta(lambda: torchvision_variant(CLASSES))
+    weights = dict(torchvision_googlenet().state_dict())
+    del weights[missing]
+    with pytest.raises(ValueError, match=f"^theirs must .* 1 of 364 .*, such as {missing}$"):
+        load_torchvision_weights(ours, weights)
 
 
 def test_other_number_of_classes():

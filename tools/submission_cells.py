@@ -8,21 +8,49 @@ JSON on the standard input: the cells' code, and for each answer its cell, exerc
 For every cell there are lines of JSON in the report: that it began, and how it ended.
 """
 
+import builtins
 import json
 import os
 import sys
 
+import torch  # noqa: F401 -- reading the first answer would import it in that cell's time
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from gnet_lib.exercises import check, evidence
 
 LONGEST_MESSAGE = 400
+# They install into the teacher's environment, or need Jupyter's kernel. No answer needs them.
+LEFT_OUT = ["autosave", "conda", "connect_info", "mamba", "micromamba", "pip", "qtconsole", "uv"]
+
+
+class Shell(InteractiveShell):
+    """IPython without a window: whatever `%matplotlib` asks for, figures are drawn as `inline`."""
+
+    def enable_gui(self, gui=None):
+        """Do nothing, as there is no window whose events would have to be handled."""
+
+    def enable_matplotlib(self, gui=None):
+        """Draw inline; `notebook`, `widget` and `qt` need a browser or a screen."""
+        return super().enable_matplotlib("inline")
+
+
+def leave_out(line):
+    """Stand in for a magic that does nothing here."""
+    print(f"left out when answers are graded: {line}")
+
+
+def nobody_answers(prompt=""):
+    """Stand in for `input`."""
+    raise EOFError("nobody answers an input() when answers are graded")
 
 
 def shell():
     """What runs cells in Jupyter, without Jupyter: magics, `await` and figures work."""
-    made = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    made = Shell.instance(config=Config({"HistoryManager": {"enabled": False}}))
+    for name in LEFT_OUT:
+        made.register_magic_function(leave_out, "line", name)
+    builtins.input = nobody_answers
     vars(made).update(ask_exit=lambda: os._exit(0))  # `exit` and `quit` end the kernel in Jupyter
     made.user_ns["check"] = check  # in the book the first answer's cell imports it for the others
     return made
@@ -61,7 +89,7 @@ def main():
     job = json.load(sys.stdin)
     answers = {place: (exercise, name) for place, exercise, name in job["answers"]}
     os.set_inheritable(job["report"], False)
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # nobody answers an `input()`
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # nobody types anything
     # Helpers beside the notebook can be imported, but none can stand in for the library.
     sys.path[:] = [*(path for path in sys.path if path not in ("", ".")), os.getcwd()]
     runner, write, leave = shell(), json.dumps, os._exit  # before a student's code changes them

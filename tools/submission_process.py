@@ -66,6 +66,8 @@ def listen(process, report, output):
             *lines, rest = rest.split(b"\n")
             events += [json.loads(line) for line in lines]
             cell_began = now
+        if not events:
+            cell_began = now  # Python starts, which is none of the first cell's time
         if now - looked > LOOK_EVERY_SECONDS:
             looked, held = now, memory(process)
         for is_over, why in (
@@ -107,6 +109,9 @@ def run(sources, answers, files):
                 **os.environ,
                 "IPYTHONDIR": str(Path(folder, "ipython")),  # none of the teacher's own settings
                 "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # as in Jupyter
+                "PAGER": "cat",  # as in Jupyter; a longer help would wait for a key
+                "PIP_DRY_RUN": "1",  # `!pip install` leaves the teacher's environment as it is
+                "PIP_NO_INDEX": "1",
                 "PYTHONIOENCODING": "utf-8:backslashreplace",
             },
             stdin=job,

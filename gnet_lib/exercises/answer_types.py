@@ -5,7 +5,7 @@
 import itertools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Set
 from dataclasses import astuple, dataclass
 from typing import Any
 
@@ -212,7 +212,10 @@ class Numbers(AnswerType):
         return f"{len(self.names)} whole numbers in brackets ({', '.join(self.names)})"
 
     def read(self, answer: Any) -> tuple:
-        if not hasattr(answer, "__iter__") or isinstance(answer, (str, bytes, dict, set)):
+        if not hasattr(answer, "__iter__") or isinstance(answer, (str, bytes, Mapping, Set)):
+            raise InvalidAnswer(f"it is {described(answer)}")
+        # A table of pandas goes through its columns' names, and not through its numbers.
+        if getattr(answer, "ndim", 1) > 1 or hasattr(answer, "columns"):
             raise InvalidAnswer(f"it is {described(answer)}")
         # Only so many are taken, because a generator may go on for ever.
         values = tuple(itertools.islice(answer, MANY)) if getattr(answer, "ndim", 1) else (answer,)
