@@ -298,7 +298,7 @@ def submissions(tmp_path_factory):
     hand_in(course, "ida", FIRST, SECOND)
     hand_in(course, "ida", FIRST, WRONG_SECOND, name="08_training (1).ipynb")
     hand_in(course, "ada/.ipynb_checkpoints", name="08_training-checkpoint.ipynb")
-    limits = {"CELL_LIMIT_SECONDS": "3", "OUTPUT_LIMIT_MB": "0.3", "MEMORY_LIMIT_GB": "0.5"}
+    limits = {"CELL_LIMIT_SECONDS": "3", "OUTPUT_LIMIT_MB": "0.3", "MEMORY_LIMIT_GB": "0.8"}
     return course, *graded(course, **limits)
 
 
@@ -327,9 +327,9 @@ def test_what_is_odd_but_right_is_right(submissions, student):
     [
         ("endless", r"cell \[3\] \(while True: pass\) ran longer than 3 s"),
         ("ends python", r"cell \[3\] \(import os; .*\) ended Python"),
-        ("memory", r"cell \[3\] .* needed more than 0.5 GB"),
+        ("memory", r"cell \[3\] .* needed more than 0.8 GB"),
         ("prints", r"cell \[3\] .* printed more than 0.3 MB"),
-        ("memory of others", r"cell \[3\] .* needed more than 0.5 GB"),
+        ("memory of others", r"cell \[3\] .* needed more than 0.8 GB"),
         ("twice", r"8.4: there are several cells .* cell \[3\] .* and cell \[4\]"),
         ("crash", r"8.4: the answer's cell stopped with NameError: name 'value'"),
         ("uses an older answer", r"8.4: .* NameError: name 'answer' is not defined"),

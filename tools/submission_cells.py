@@ -13,7 +13,6 @@ import json
 import os
 import sys
 
-import torch  # noqa: F401 -- reading the first answer would import it in that cell's time
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
@@ -49,7 +48,7 @@ def shell():
     """What runs cells in Jupyter, without Jupyter: magics, `await` and figures work."""
     made = Shell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     for name in LEFT_OUT:
-        made.register_magic_function(leave_out, "line", name)
+        made.magics_manager.register_function(leave_out, "line", name)
     builtins.input = nobody_answers
     vars(made).update(ask_exit=lambda: os._exit(0))  # `exit` and `quit` end the kernel in Jupyter
     made.user_ns["check"] = check  # in the book the first answer's cell imports it for the others
@@ -65,8 +64,12 @@ def described(error):
     return f"{type(error).__name__}: {text}"[:LONGEST_MESSAGE].removesuffix(": ")
 
 
-def outcome(runner, source, exercise, name):
-    """Run a cell, and say how it ended; ``exercise`` and ``name`` are None without an answer."""
+def outcome(runner, source, exercise, name, library):
+    """Run a cell, and say how it ended; ``exercise`` and ``name`` are None without an answer.
+
+    ``library`` holds the library's modules, which a cell may have thrown out of Python's own.
+    """
+    sys.modules.update(library)
     names = runner.user_ns
     # An answer has to come from its own cell, not from another exercise's with that name.
     earlier = {name: names.pop(name)} if name in names else {}
@@ -75,6 +78,7 @@ def outcome(runner, source, exercise, name):
         error = result.error_before_exec or result.error_in_exec
     except BaseException as raised:  # a text that IPython itself cannot read
         error = raised
+    sys.modules.update(library)
     is_there = name in names
     names.update({} if is_there else earlier)
     if error is not None:
@@ -88,6 +92,10 @@ def main():
     """Read the job, do it, and leave without waiting for threads that go on."""
     job = json.load(sys.stdin)
     answers = {place: (exercise, name) for place, exercise, name in job["answers"]}
+    # What reading an answer imports: not in a cell's time, and not from a file of a student's.
+    for exercise, _ in answers.values():
+        evidence(exercise, None)
+    library = {name: each for name, each in sys.modules.items() if name.startswith("gnet_lib")}
     os.set_inheritable(job["report"], False)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # nobody types anything
     # Helpers beside the notebook can be imported, but none can stand in for the library.
@@ -96,7 +104,7 @@ def main():
     with open(job["report"], "w", encoding="utf-8") as report:
         for place, source in enumerate(job["sources"]):
             print(write({"cell": place, "event": "began"}), file=report, flush=True)
-            said = outcome(runner, source, *answers.get(place, (None, None)))
+            said = outcome(runner, source, *answers.get(place, (None, None)), library)
             print(write({"cell": place, **said}), file=report, flush=True)
         leave(0)
 
