@@ -80,6 +80,8 @@ def test_held_out_images_are_not_trained_on(monkeypatch):
     assert not trained & set(held_out.images[:, 0, 0, 0].tolist())
 
 
+# Its images are far from normalised on purpose.
+@pytest.mark.filterwarnings("ignore:the images of:RuntimeWarning")
 def test_divergence_is_a_result(monkeypatch, tmp_path):
     from gnet_lib.data import ImageDataset
 
