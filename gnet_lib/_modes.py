@@ -19,20 +19,6 @@ def evaluation_mode(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def training_mode_without_traces(model: nn.Module) -> Iterator[None]:
-    """Put a model in training mode; afterwards also its running averages are as they came."""
-    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    with _modes_restored(model):
-        model.train()
-        try:
-            yield
-        finally:
-            with torch.no_grad():
-                for name, buffer in model.named_buffers():
-                    buffer.copy_(buffers[name])
-
-
-@contextmanager
 def _modes_restored(model: nn.Module) -> Iterator[None]:
     modes = [(layer, layer.training) for layer in model.modules()]
     try:
@@ -64,6 +50,14 @@ def left_as_it_was(model: nn.Module) -> Iterator[None]:
                 _put_back(attributes, before)
             for tensor, own in data:
                 tensor.data = own
+
+
+@contextmanager
+def training_mode_without_traces(model: nn.Module) -> Iterator[None]:
+    """Put a model in training mode; afterwards also its running averages are as they came."""
+    with left_as_it_was(model):
+        model.train()
+        yield
 
 
 def _is_tensor(value: Any) -> bool:

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy
 import torch
@@ -21,6 +21,7 @@ from gnet_lib._check import shown, stopped_with
 from gnet_lib.device import generators_restored
 from gnet_lib.history import History
 
+T = TypeVar("T")
 ParameterGroups: TypeAlias = list[dict[str, Any]]
 OptimizerChoice: TypeAlias = Optimizer | Callable[[ParameterGroups], Optimizer] | None
 ScheduleChoice: TypeAlias = Callable[[Optimizer, int], LRScheduler] | None
@@ -77,7 +78,10 @@ def build_optimizer(
     if choice is None:
         momentum = momentum or 0.0
         return torch.optim.SGD(groups, momentum=momentum, nesterov=momentum > 0)
-    optimizer = choice if isinstance(choice, Optimizer) else _built(choice, groups)
+    if isinstance(choice, Optimizer):
+        optimizer = choice
+    else:
+        optimizer = _built(choice, (groups,), Optimizer, WANTED_OPTIMIZER)
     _require_no_closure(optimizer)
     _require_no_schedule(optimizer)
     _require_parameters_of(model, optimizer)
@@ -124,16 +128,17 @@ WANTED_OPTIMIZER = (
 )
 
 
-def _built(choice: Any, groups: ParameterGroups) -> Optimizer:
+def _built(choice: Any, given: tuple[Any, ...], kind: type[T], wanted: str) -> T:
+    """What a function or class of the caller's builds, or an error that says what is wanted."""
     if not callable(choice):
-        raise ValueError(f"{WANTED_OPTIMIZER}, but it is {shown(choice)}")
+        raise ValueError(f"{wanted}, but it is {shown(choice)}")
     try:
-        optimizer = choice(groups)
+        built = choice(*given)
     except Exception as error:  # a function of the caller's may fail in any way
-        raise ValueError(f"{WANTED_OPTIMIZER}, but it stops with {stopped_with(error)}") from error
-    if not isinstance(optimizer, Optimizer):
-        raise ValueError(f"{WANTED_OPTIMIZER}, but it returned {shown(optimizer)}")
-    return optimizer
+        raise ValueError(f"{wanted}, but it stops with {stopped_with(error)}") from error
+    if not isinstance(built, kind):
+        raise ValueError(f"{wanted}, but it returned {shown(built)}")
+    return built
 
 
 def _require_no_closure(optimizer: Optimizer) -> None:
@@ -214,14 +219,7 @@ def build_schedule(choice: ScheduleChoice, optimizer: Optimizer, total_steps: in
         "schedule must be None, or what builds a scheduler from an optimizer and the number of "
         "all steps, for instance torch.optim.lr_scheduler.CosineAnnealingLR"
     )
-    if not callable(choice):
-        raise ValueError(f"{wanted}, but it is {shown(choice)}")
-    try:
-        scheduler = choice(optimizer, total_steps)
-    except Exception as error:  # a function of the caller's may fail in any way
-        raise ValueError(f"{wanted}, but it stops with {stopped_with(error)}") from error
-    if not isinstance(scheduler, LRScheduler):
-        raise ValueError(f"{wanted}, but it returned {shown(scheduler)}")
+    scheduler = _built(choice, (optimizer, total_steps), LRScheduler, wanted)
     if isinstance(scheduler, ReduceLROnPlateau):
         raise ValueError(f"{wanted}, but ReduceLROnPlateau waits for a measure at every step")
     if scheduler.optimizer is not optimizer:
