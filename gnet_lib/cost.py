@@ -534,8 +534,8 @@ def _count_once(parameter: torch.Tensor | None, seen: set[int]) -> int:
 def torchinfo_cost(model: nn.Module, input_size: tuple[int, ...]) -> Cost:
     """Cost of a model's convolutions and linear layers, by the layers torchinfo sees at work.
 
-    Only layers at work in evaluation are counted. So a layer that works in training alone,
-    such as those of the auxiliary classifiers, is not, and its weights are not either.
+    Only layers at work in evaluation are counted. Those that work in training alone, such as
+    the auxiliary classifiers', are left out with their weights.
 
     Args:
         model: the network, in any floating-point type.
