@@ -30,8 +30,9 @@ from recipe import train
 from torch import Tensor
 
 from gnet_lib import Inception, MiniGoogLeNet, NaiveInception, evaluate, fit, set_seed
+from gnet_lib.augmentation import shift_and_flip
 from gnet_lib.cost import torchinfo_cost
-from gnet_lib.data import ImageDataset, shift_and_flip
+from gnet_lib.data import ImageDataset
 from gnet_lib.device import computes_bfloat16, pick_device
 from gnet_lib.inception import LinearInception
 

@@ -22,8 +22,9 @@ from common import Result, fashion_mnist, parse, record, run_all
 from torch import Tensor, nn
 
 from gnet_lib import History, MiniGoogLeNet, evaluate, fit, set_seed
+from gnet_lib.augmentation import shift_and_flip
 from gnet_lib.cost import torchinfo_cost
-from gnet_lib.data import ImageDataset, shift_and_flip
+from gnet_lib.data import ImageDataset
 from gnet_lib.device import choose_precision, pick_device
 from gnet_lib.training import Augment
 

@@ -1,15 +1,16 @@
 """gnet_lib: the small library behind the book on GoogLeNet (arXiv 1409.4842).
 
 One room a purpose: ``records`` (what was measured once and kept), ``paper`` (the table),
-``design`` (what a module consists of), ``shapes`` (layer by layer), ``inception`` (the modules),
-``googlenet`` (whole networks), ``variants`` (the notes' and torchvision's network), ``cost``
-(what they cost), ``timing`` (theory against stopwatch), ``device`` (where to compute, and the
-seed), ``data`` (images and their labels), ``fashion_mnist`` (the book's data set), ``history``
-(what training reports), ``identity`` (what a run is), ``checkpoint`` (Ctrl-C and exact resume),
-``safeguards`` (what watches over a run), ``evaluation`` (the loss, and how good the answers
-are), ``training`` (fit), ``diagnostics`` (first weights, signal and gradient, row by row),
-``plots`` (every figure of the book), ``explorer`` (a module with sliders) and ``exercises``
-(checkers of a reader's answers).
+``design`` (what a module consists of), ``shapes`` (layer by layer), ``inception`` (the
+modules), ``googlenet`` (whole networks), ``variants`` (the notes' and torchvision's network),
+``cost`` (what they cost), ``timing`` (theory against stopwatch), ``device`` (where to compute,
+and the seed), ``data`` (images and their labels), ``augmentation`` (what changes a batch),
+``fashion_mnist`` (the book's data set), ``history`` (what training reports), ``identity`` (what
+a run is), ``optimizers`` (Muon, and the one-cycle learning rate), ``checkpoint`` (Ctrl-C and
+exact resume), ``safeguards`` (what watches over a run), ``evaluation`` (the loss, and how good
+the answers are), ``training`` (fit), ``diagnostics`` (first weights, signal and gradient, row
+by row), ``plots`` (every figure of the book), ``explorer`` (a module with sliders) and
+``exercises`` (checkers of a reader's answers).
 
 A name is looked up in its room when it is first used, so that importing the library
 stays quick. Which room that is, the table in ``__init__.pyi`` says.

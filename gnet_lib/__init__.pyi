@@ -2,6 +2,7 @@
 # it, and so does __init__.py, which fetches a name when it is first used. To move a name, move
 # its line. ("as" the same name again is how a stub says: this is meant for everybody.)
 
+from gnet_lib import augmentation as augmentation
 from gnet_lib import checkpoint as checkpoint
 from gnet_lib import cost as cost
 from gnet_lib import data as data
@@ -16,6 +17,7 @@ from gnet_lib import googlenet as googlenet
 from gnet_lib import history as history
 from gnet_lib import identity as identity
 from gnet_lib import inception as inception
+from gnet_lib import optimizers as optimizers
 from gnet_lib import paper as paper
 from gnet_lib import plots as plots
 from gnet_lib import records as records
@@ -24,6 +26,9 @@ from gnet_lib import shapes as shapes
 from gnet_lib import timing as timing
 from gnet_lib import training as training
 from gnet_lib import variants as variants
+from gnet_lib.augmentation import erase_rectangles as erase_rectangles
+from gnet_lib.augmentation import shift_and_flip as shift_and_flip
+from gnet_lib.augmentation import small_first as small_first
 from gnet_lib.checkpoint import load_checkpoint as load_checkpoint
 from gnet_lib.cost import Cost as Cost
 from gnet_lib.cost import compare_branches as compare_branches
@@ -38,7 +43,6 @@ from gnet_lib.cost import stacked_naive_costs as stacked_naive_costs
 from gnet_lib.cost import torchinfo_cost as torchinfo_cost
 from gnet_lib.cost import torchinfo_layers as torchinfo_layers
 from gnet_lib.data import ImageDataset as ImageDataset
-from gnet_lib.data import shift_and_flip as shift_and_flip
 from gnet_lib.design import NAIVE as NAIVE
 from gnet_lib.design import REDUCED as REDUCED
 from gnet_lib.design import Conv as Conv
@@ -74,6 +78,8 @@ from gnet_lib.inception import Inception as Inception
 from gnet_lib.inception import InceptionBase as InceptionBase
 from gnet_lib.inception import LinearInception as LinearInception
 from gnet_lib.inception import NaiveInception as NaiveInception
+from gnet_lib.optimizers import Muon as Muon
+from gnet_lib.optimizers import one_cycle as one_cycle
 from gnet_lib.paper import PRINTED as PRINTED
 from gnet_lib.paper import TABLE_1 as TABLE_1
 from gnet_lib.paper import WIDTHS as WIDTHS

@@ -186,6 +186,22 @@ def require_model(name: str, value: Any) -> "nn.Module":
     raise ValueError(f"{wanted}, but it is {shown(value)}")
 
 
+def require_generator(generator: Any) -> None:
+    """A ``ValueError`` unless it is a generator of torch's random numbers, or None.
+
+    Args:
+        generator: what came.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    import torch
+
+    if generator is not None:
+        wanted = "a torch.Generator, as torch.Generator().manual_seed(0) makes one, or None"
+        require_instance("generator", generator, torch.Generator, wanted)
+
+
 def require_text(name: str, value: Any, *, may_be_empty: bool = True) -> str:
     """The value, which must be a text; what it says, nobody computes with.
 

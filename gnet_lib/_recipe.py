@@ -6,7 +6,7 @@ gives is tried and refused here, before any work; nothing of it is silently left
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
@@ -15,11 +15,12 @@ import numpy
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, OneCycleLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from gnet_lib._check import shown, stopped_with
 from gnet_lib.device import generators_restored
 from gnet_lib.history import History
+from gnet_lib.optimizers import one_cycle
 
 T = TypeVar("T")
 ParameterGroups: TypeAlias = list[dict[str, Any]]
@@ -35,7 +36,7 @@ class Recipe:
 
     optimizer: OptimizerChoice
     schedule: ScheduleChoice
-    augment: Augment | None
+    augment: Augment | Sequence[Augment] | None
     callback: Callback | None
     augmentation: "Augmentation | None" = field(init=False, default=None)  # calls ``augment``
 
@@ -244,69 +245,71 @@ def next_learning_rate(scheduler: LRScheduler, total_steps: int) -> None:
         ) from error
 
 
-def one_cycle(optimizer: Optimizer, total_steps: int) -> OneCycleLR:
-    """A learning rate that climbs for 30 % of all steps to its own height, then falls to 0."""
-    return OneCycleLR(
-        optimizer,
-        max_lr=[float(group["lr"]) for group in optimizer.param_groups],
-        total_steps=total_steps,
-        cycle_momentum=False,  # else it would overrule the optimiser's own momentum
-    )
-
-
 # --- the augmentation ----------------------------------------------------------------------
 
 
 class Augmentation:
-    """A caller's augmentation, called as it can be, and looked at on the way back.
+    """What a caller does to each batch: one function, or several in turn.
 
     Args:
         augment: takes images and a generator, as the book's do, or images alone, as
-            torchvision's transforms do; those draw from the global generators.
+            torchvision's transforms do; those draw from the global generators. One with an
+            argument ``done`` gets the share of the run that is over. Or a list of such.
     """
 
-    def __init__(self, augment: Augment) -> None:
-        is_class = isinstance(augment, type)  # it can be called, too, and gives no images
-        ways = _ways_to_call(augment) if callable(augment) and not is_class else []
-        if not ways:
-            built = f"; build one: {augment.__name__}()" if is_class else ""
-            raise ValueError(
-                "augment must be None, or be called as augment(images, generator=generator) or "
-                f"augment(images), but it is {shown(augment)}{built}"
-            )
-        self.augment, self.takes_generator = augment, ways[0] == "generator"
+    def __init__(self, augment: Augment | Sequence[Augment]) -> None:
+        several = isinstance(augment, (list, tuple))
+        listed: list[Any] = list(augment) if several else [augment]
+        self.steps = [
+            (each, _keywords_of(each), f"augment[{place}]" if several else "augment")
+            for place, each in enumerate(listed)
+        ]
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def __call__(self, images: Tensor, generator: torch.Generator, done: float) -> Tensor:
         """The images of a batch, changed: as many, of the same type, in the same place."""
-        given = {"generator": generator} if self.takes_generator else {}
-        wanted = f"augment must return a tensor of {len(images)} images of {images.dtype}"
-        try:
-            changed = self.augment(images, **given)
-        except Exception as error:  # a function of the caller's may fail in any way
-            # A file that fails or a full memory is no mistake in the function.
-            is_full = any(words in str(error) for words in ("memory", "ALLOC_FAILED"))
-            if is_full or isinstance(error, (OSError, EOFError)):
-                raise
-            raise ValueError(
-                f"{wanted} from a tensor {tuple(images.shape)}, but it stops with "
-                f"{stopped_with(error)}"
-            ) from error
-        if not isinstance(changed, Tensor):
-            raise ValueError(f"{wanted}, but it returned {shown(changed)}")
-        if changed.dim() != 4 or len(changed) != len(images) or changed.dtype != images.dtype:
-            raise ValueError(f"{wanted}, but it returned {tuple(changed.shape)} of {changed.dtype}")
-        if changed.device != images.device:
-            raise ValueError(f"{wanted} on {images.device}, but they are on {changed.device}")
-        return changed
+        given = {"generator": generator, "done": done}
+        for augment, keywords, name in self.steps:
+            images = _changed(augment, images, {each: given[each] for each in keywords}, name)
+        return images
 
 
-def _ways_to_call(augment: Any) -> list[str]:
-    """In which of the two ways a function or module can be called, the better one first."""
-    signature = _signature(augment)
-    if signature is None:
-        return ["images"]
-    ways = {"generator": _takes(signature, 1, "generator"), "images": _takes(signature, 1)}
-    return [way for way, possible in ways.items() if possible]
+def _changed(augment: Augment, images: Tensor, given: dict[str, Any], name: str) -> Tensor:
+    wanted = f"{name} must return a tensor of {len(images)} images of {images.dtype}"
+    try:
+        changed = augment(images, **given)
+    except Exception as error:  # a function of the caller's may fail in any way
+        # A file that fails or a full memory is no mistake in the function.
+        is_full = any(words in str(error) for words in ("memory", "ALLOC_FAILED"))
+        if is_full or isinstance(error, (OSError, EOFError)):
+            raise
+        raise ValueError(
+            f"{wanted} from a tensor {tuple(images.shape)}, but it stops with {stopped_with(error)}"
+        ) from error
+    if not isinstance(changed, Tensor):
+        raise ValueError(f"{wanted}, but it returned {shown(changed)}")
+    if changed.dim() != 4 or len(changed) != len(images) or changed.dtype != images.dtype:
+        raise ValueError(f"{wanted}, but it returned {tuple(changed.shape)} of {changed.dtype}")
+    if changed.device != images.device:
+        raise ValueError(f"{wanted} on {images.device}, but they are on {changed.device}")
+    return changed
+
+
+def _keywords_of(augment: Any) -> list[str]:
+    """Which of ``generator`` and ``done`` a function or module is given, as it takes them."""
+    is_class = isinstance(augment, type)  # it can be called, too, and gives no images
+    if callable(augment) and not is_class:
+        signature = _signature(augment)
+        if signature is None:
+            return []
+        done = ["done"] if "done" in signature.parameters else []
+        for keywords in (["generator", *done], done):
+            if _takes(signature, 1, *keywords):
+                return keywords
+    built = f"; build one: {augment.__name__}()" if is_class else ""
+    raise ValueError(
+        "augment must be None, or be called as augment(images, generator=generator) or "
+        f"augment(images), or be a list of such, but it is {shown(augment)}{built}"
+    )
 
 
 def _signature(function: Any) -> inspect.Signature | None:

@@ -1,4 +1,4 @@
-"""Images and their labels as tensors: one dataset, its batches, and a little augmentation.
+"""Images and their labels as tensors: one dataset, and its batches.
 
 Any images that fit into memory: of any size, square or not, grey or in colour, of any number
 of classes. ``ImageDataset.from_dataset`` reads them from a data set of torchvision's kind, for
@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 
 from gnet_lib._check import (
     require_bool,
+    require_generator,
     require_instance,
     require_items,
     require_number,
@@ -548,13 +549,7 @@ def _per_channel(name: str, value: PerChannel, channels: int, **bounds: float) -
     return torch.tensor(numbers, dtype=torch.float32).view(-1, 1, 1)
 
 
-# ------------------------------------------------- batches and augmentation
-
-
-def _require_generator(generator: torch.Generator | None) -> None:
-    if generator is not None:
-        wanted = "a torch.Generator, as torch.Generator().manual_seed(0) makes one, or None"
-        require_instance("generator", generator, torch.Generator, wanted)
+# ------------------------------------------------------------------ batches
 
 
 def batches(
@@ -586,7 +581,7 @@ def batches(
         [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     """
     count = len(require_instance("dataset", dataset, ImageDataset, AN_IMAGE_DATASET))
-    _require_generator(generator)
+    require_generator(generator)
     require_bool("drop_last", drop_last)
     batch_size = require_whole_number(
         "batch_size", batch_size, at_most=count if drop_last else None
@@ -599,68 +594,3 @@ def batches(
     end = count - count % batch_size if drop_last else count
     chosen = (order[start : start + batch_size] for start in range(0, end, batch_size))
     return ((dataset.images[index], dataset.labels[index]) for index in chosen)
-
-
-def shift_and_flip(
-    images: Tensor, max_shift: int = 2, generator: torch.Generator | None = None
-) -> Tensor:
-    """Move each image a little and mirror half of them, at random.
-
-    Every image gets its own shift, the same chance for each whole number of
-    pixels from -max_shift to max_shift, down and to the right, and is mirrored
-    left to right with probability one half. Pixels that move in from outside
-    repeat the edge. So no background value has to be known, and the function
-    is right for uint8 and for normalised images alike, whose black is not 0.
-
-    Args:
-        images: (N, C, H, W), any type, on any device.
-        max_shift: largest shift in pixels, from 0 to less than H and W.
-        generator: the source of chance (on the CPU); the same state gives the
-            same result. Without it torch's global generator is used.
-
-    Returns:
-        A new tensor with the shape, type and device of ``images``.
-
-    Raises:
-        ValueError: ``images`` has not four dimensions, or another argument does not fit.
-
-    Example:
-        >>> import torch
-        >>> images = torch.rand(8, 1, 28, 28)
-        >>> generator = torch.Generator().manual_seed(0)
-        >>> shift_and_flip(images, generator=generator).shape
-        torch.Size([8, 1, 28, 28])
-    """
-    require_instance("images", images, Tensor, "a Tensor")
-    if images.ndim != 4 or 0 in images.shape[2:]:
-        raise ValueError(
-            f"images must have the shape (N, C, H, W), but it is {tuple(images.shape)}"
-        )
-    _require_generator(generator)
-    count, channels, height, width = images.shape
-    largest = min(height, width) - 1
-    max_shift = require_whole_number("max_shift", max_shift, at_least=0, at_most=largest)
-
-    source = torch.device("cpu") if generator is None else generator.device
-    shifts = (-max_shift, max_shift + 1)
-    down = torch.randint(*shifts, (count, 1), generator=generator, device=source)
-    right = torch.randint(*shifts, (count, 1), generator=generator, device=source)
-    is_mirrored = torch.rand((count, 1), generator=generator, device=source) < 0.5
-
-    # For each row and column of the result: which one of the original it shows.
-    # `clamp` is what repeats the edge.
-    row = torch.arange(height, device=source) - down  # (N, H)
-    column = torch.arange(width, device=source) - right  # (N, W)
-    row = row.clamp(0, height - 1)
-    column = column.clamp(0, width - 1)
-    column = torch.where(is_mirrored, width - 1 - column, column)
-
-    device = images.device
-    image = torch.arange(count, device=device)
-    channel = torch.arange(channels, device=device)
-    return images[
-        image[:, None, None, None],
-        channel[None, :, None, None],
-        row.to(device)[:, None, :, None],
-        column.to(device)[:, None, None, :],
-    ]  # the four indices broadcast to (N, C, H, W)

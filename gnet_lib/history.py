@@ -204,6 +204,12 @@ class Progress:
         return self.epoch > self.epochs
 
     @property
+    def done(self) -> float:
+        """The share of all steps that are done, from 0 to 1."""
+        steps = (self.epoch - 1) * self.steps_per_epoch + self.step
+        return steps / (self.epochs * self.steps_per_epoch)
+
+    @property
     def place(self) -> str:
         """How far the run has come, for a message."""
         if self.finished:

@@ -14,7 +14,7 @@ import itertools
 import sys
 import time
 import warnings
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -192,7 +192,7 @@ def steps_to_come(
             if stop.requested:
                 return
             if augment is not None:
-                images = augment(images, generator)
+                images = augment(images, generator, progress.done)
             yield on_device(images, images.device), labels
             # Here the step with this batch has been done.
             bar.set_postfix_str(f"loss {progress.totals.mean_loss():.3f}", refresh=False)
@@ -248,7 +248,7 @@ def fit(
     weight_decay: float | None = None,
     label_smoothing: float = 0.0,
     aux_weight: float = 0.3,
-    augment: Augment | None = None,
+    augment: Augment | Sequence[Augment] | None = None,
     optimizer: OptimizerChoice = None,
     schedule: ScheduleChoice = None,
     callback: Callback | None = None,
@@ -318,8 +318,10 @@ def fit(
         augment: called on every batch, on the device, as ``augment(images,
             generator=generator)``, to draw from this generator only; or, where it takes no
             generator, as ``augment(images)``, to draw from the global generators, which
-            belong to the run and are stored with it. A transform of torchvision's draws once
-            for the whole batch: all of its images are mirrored, or none.
+            belong to the run and are stored with it. One that has an argument ``done`` gets
+            the share of the run that is over, from 0 to below 1, too. A list is called one
+            after the other. The images may change their size. A transform of torchvision's
+            draws once for the whole batch: all of its images are mirrored, or none.
         optimizer: None is SGD. Else what builds an optimiser from parameter groups, for
             instance ``torch.optim.AdamW`` or ``functools.partial(torch.optim.AdamW, lr=1e-3,
             betas=(0.9, 0.95))``: it is called with a list of dicts of ``params``, and of

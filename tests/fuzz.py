@@ -186,7 +186,7 @@ def fits(value: Any, annotation: Any) -> bool:
     if origin in (typing.Union, UnionType):
         return any(fits(value, each) for each in inner)
     if origin is typing.Literal:
-        return value in inner
+        return isinstance(value, str) and value in inner
     if origin is type:
         return isinstance(value, type) and issubclass(value, inner[0])
     if origin is tuple and inner[-1] is not Ellipsis:

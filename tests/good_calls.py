@@ -13,6 +13,7 @@ from fuzz import Call, good
 from torch import nn
 
 from gnet_lib import (
+    augmentation,
     checkpoint,
     cost,
     data,
@@ -27,6 +28,7 @@ from gnet_lib import (
     history,
     identity,
     inception,
+    optimizers,
     paper,
     plots,
     records,
@@ -207,7 +209,9 @@ GOOD: dict[str, Callable[[], Call]] = {
         fashion_mnist.FashionMNIST, train=SET, test=SET, origin="here", is_sample=True
     ),
     "data.batches": lambda: good(data.batches, dataset=SET, batch_size=2),
-    "data.shift_and_flip": lambda: good(data.shift_and_flip, images=IMAGES),
+    "augmentation.shift_and_flip": lambda: good(augmentation.shift_and_flip, images=IMAGES),
+    "augmentation.erase_rectangles": lambda: good(augmentation.erase_rectangles, images=IMAGES),
+    "augmentation.small_first": lambda: good(augmentation.small_first, images=IMAGES, done=0.1),
     "fashion_mnist.load_fashion_mnist": lambda: good(
         fashion_mnist.load_fashion_mnist, download=False, quiet=True
     ),
@@ -215,6 +219,12 @@ GOOD: dict[str, Callable[[], Call]] = {
     "device.computes_bfloat16": lambda: good(device.computes_bfloat16, device="cpu"),
     "device.set_seed": lambda: good(device.set_seed, seed=0),
     # --- training
+    "optimizers.orthogonalised": lambda: good(optimizers.orthogonalised, matrix=torch.eye(3)),
+    "optimizers.Muon": lambda: good(optimizers.Muon, params=list(classifier().parameters())),
+    "optimizers.Muon.step": lambda: good(optimizers.Muon([torch.ones(1)]).step, closure=None),
+    "optimizers.one_cycle": lambda: good(
+        optimizers.one_cycle, optimizer=optimizers.Muon([torch.ones(1)]), total_steps=9
+    ),
     "evaluation.joint_loss": lambda: good(
         evaluation.joint_loss, outputs=torch.zeros(12, 10), labels=LABELS
     ),

@@ -32,8 +32,9 @@ from torchvision.datasets import FakeData, ImageFolder
 from torchvision.transforms.functional import pil_to_tensor
 
 from gnet_lib import GoogLeNet, MiniGoogLeNet, evaluate, fit, plots, scale_rows, torchinfo_cost
+from gnet_lib.augmentation import shift_and_flip
 from gnet_lib.cost import network_cost, total
-from gnet_lib.data import ImageDataset, batches, shift_and_flip
+from gnet_lib.data import ImageDataset, batches
 from gnet_lib.googlenet import MINI_ROWS, GoogLeNetOutputs
 from gnet_lib.paper import TABLE_1
 

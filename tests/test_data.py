@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from gnet_lib import data
-from gnet_lib.data import ImageDataset, batches, shift_and_flip
+from gnet_lib.data import ImageDataset, batches
 from gnet_lib.fashion_mnist import load_sample
 
 # --- datasets ----------------------------------------------------------------------------
@@ -139,7 +139,7 @@ def test_seeds_that_do_not_fit(seed):
             method(10, seed=seed)
 
 
-# --- batches and augmentation ------------------------------------------------------------
+# --- batches -----------------------------------------------------------------------------
 
 
 def test_batches_in_order():
@@ -176,71 +176,6 @@ def test_batches_refuses_at_the_call():
             batches(small_dataset(), batch_size)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="batch_size must .* 1 to 40.* 41"):
         batches(small_dataset(), 41, drop_last=True)
-
-
-def shifted_by_torch(images: torch.Tensor, down: int, right: int) -> torch.Tensor:
-    """Shift by torch's replicate padding and a crop: another way to the same."""
-    height, width = images.shape[2:]
-    padded = torch.nn.functional.pad(images, (3, 3, 3, 3), mode="replicate")
-    return padded[:, :, 3 - down : 3 - down + height, 3 - right : 3 - right + width]
-
-
-@pytest.mark.parametrize("shape", [(600, 1, 28, 28), (600, 3, 9, 7)])
-def test_shift_and_flip_against_replicate_padding(shape):
-    generator = torch.Generator().manual_seed(0)
-    images = torch.rand(shape, generator=generator)
-    result = shift_and_flip(images, max_shift=2, generator=generator)
-    counts = {}
-    for down in range(-2, 3):
-        for right in range(-2, 3):
-            for is_mirrored in (False, True):
-                candidate = shifted_by_torch(images, down, right)
-                if is_mirrored:
-                    candidate = candidate.flip(3)
-                same = (candidate == result).flatten(1).all(dim=1)
-                counts[down, right, is_mirrored] = same.sum().item()
-    # Each image is exactly one of the 50 possible ones, and each is about equally
-    # frequent: 12 of 600 on average, with a standard deviation of 3.4.
-    assert sum(counts.values()) == 600
-    assert min(counts.values()) >= 1 and max(counts.values()) <= 30
-    mirrored = sum(number for key, number in counts.items() if key[2])
-    assert 240 <= mirrored <= 360
-
-
-def test_shift_and_flip_keeps_type_and_does_not_touch_its_input():
-    images = small_dataset().images
-    before = images.clone()
-    by_byte = shift_and_flip(images, generator=torch.Generator().manual_seed(5))
-    by_float = shift_and_flip(images.float(), generator=torch.Generator().manual_seed(5))
-    assert by_byte.dtype == torch.uint8 and by_float.dtype == torch.float32
-    assert torch.equal(by_byte.float(), by_float)
-    assert torch.equal(images, before)
-
-
-def test_shift_and_flip_is_repeatable_with_the_global_generator():
-    images = small_dataset().images
-    torch.manual_seed(7)
-    first, second = shift_and_flip(images), shift_and_flip(images)
-    torch.manual_seed(7)
-    assert torch.equal(first, shift_and_flip(images))
-    assert not torch.equal(first, second)
-
-
-def test_shift_and_flip_without_shift_only_mirrors():
-    images = small_dataset().images
-    result = shift_and_flip(images, max_shift=0)
-    is_same = (result == images).flatten(1).all(dim=1)
-    is_mirrored = (result == images.flip(3)).flatten(1).all(dim=1)
-    assert torch.equal(is_same, ~is_mirrored)
-    assert is_same.any() and is_mirrored.any()
-
-
-def test_shift_and_flip_refuses():
-    with pytest.raises(ValueError, match=r"images must .*\(28, 28\)"):
-        shift_and_flip(torch.zeros(28, 28))
-    for max_shift in (-1, 28, 1.5):
-        with pytest.raises(ValueError, match=f"max_shift must .*0 to 27.* {max_shift}"):
-            shift_and_flip(torch.zeros(1, 1, 28, 28), max_shift)  # pyright: ignore[reportArgumentType]
 
 
 # --- the room ----------------------------------------------------------------------------

@@ -35,6 +35,7 @@ from torch.optim.lr_scheduler import (
 from torchvision.transforms import v2
 
 from gnet_lib import TABLE_1, GoogLeNet, MiniGoogLeNet, scale_rows, training
+from gnet_lib.augmentation import small_first
 from gnet_lib.data import ImageDataset
 from gnet_lib.evaluation import evaluate, joint_loss
 from gnet_lib.history import History
@@ -476,6 +477,39 @@ def test_one_cycle_climbs_to_each_groups_own_rate():
     assert highest == [[0.01, 0.02]]
 
 
+def test_augmentations_are_called_in_turn_and_told_how_much_is_done():
+    def double(images: torch.Tensor) -> torch.Tensor:
+        return 2 * images
+
+    def note(images: torch.Tensor, done: float) -> torch.Tensor:
+        seen.append((done, images.abs().max().item()))
+        return images[:, :, ::2, ::2]  # another size
+
+    def also(images: torch.Tensor, generator: torch.Generator, done: float = 5) -> torch.Tensor:
+        assert images.shape[2:] == (14, 14) and done == seen[-1][0]
+        return images + torch.rand((), generator=generator)
+
+    seen: list[tuple[float, float]] = []
+    run(tiny_model(), epochs=2, augment=[double, note, also])
+    assert [done for done, _ in seen] == [step / (2 * STEPS) for step in range(2 * STEPS)]
+    largest = easy_set().images.abs().max().item()
+    assert max(value for _, value in seen) in (pytest.approx(2 * largest), pytest.approx(2 * 3.5))
+
+
+def test_small_first_goes_on_where_a_stopped_run_was(tmp_path):
+    half = functools.partial(small_first, size=14, until=0.7)
+    whole, stopped = tiny_model(), tiny_model()
+    run(whole, augment=[Noise(), half], epochs=2)
+    file = {"checkpoint": tmp_path / "run.pt"}
+    run(stopped, augment=[Noise(interrupt_at=STEPS + 1), half], epochs=2, **file)
+    run(stopped, augment=[Noise(), half], epochs=2, **file)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, stopped.state_dict()[name])
+    with pytest.raises(ValueError, match=r"augment.*0\.7 .*0\.6"):
+        other = functools.partial(half, until=0.6)
+        run(tiny_model(), augment=[Noise(), other], epochs=2, **file)
+
+
 def too_short(optimizer: torch.optim.Optimizer, total_steps: int) -> SequentialLR:
     one_cycle = OneCycleLR(optimizer, 0.1, total_steps=total_steps - 7)
     return SequentialLR(optimizer, [one_cycle, CosineAnnealingLR(optimizer, 3)], [8])
@@ -500,6 +534,8 @@ def too_short(optimizer: torch.optim.Optimizer, total_steps: int) -> SequentialL
         ({"augment": lambda images: images.numpy()}, "augment must return .* 16 .*ndarray"),
         ({"augment": lambda images: images[:3]}, r"augment must return .* 16 .*\(3, 1, 28, 28\)"),
         ({"augment": lambda images: images.double()}, "augment must return .*float32, .*float64"),
+        ({"augment": [torch.clone, "flip"]}, r"augment .* list of such, .* 'flip'"),
+        ({"augment": [torch.clone, lambda images: 1]}, r"augment\[1\] must return .* 1"),
         ({"augment": torchvision.transforms.ToTensor()}, r"augment .*, 28\), .* with TypeError"),
         ({"schedule": lambda optimizer, steps: OneCycleLR(optimizer, 0.1, total_steps=steps - 7)},
          "schedule must last for all 10 steps, .* after 3;"),
