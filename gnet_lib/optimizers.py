@@ -241,11 +241,15 @@ def one_cycle(
     """
     require_instance("optimizer", optimizer, Optimizer, "an optimizer of torch")
     require_choice("shape", shape, ("cos", "linear"))
+    total_steps = require_whole_number("total_steps", total_steps)
+    warm_up = require_number("warm_up", warm_up, above=0, below=1)
+    if warm_up * total_steps == 1:
+        warm_up *= 1.001  # PyTorch divides by the number of climbing steps less one
     return OneCycleLR(
         optimizer,
         max_lr=[float(group["lr"]) for group in optimizer.param_groups],
-        total_steps=require_whole_number("total_steps", total_steps),
-        pct_start=require_number("warm_up", warm_up, above=0, below=1),
+        total_steps=total_steps,
+        pct_start=warm_up,
         anneal_strategy=shape,
         cycle_momentum=False,  # else it would overrule the optimiser's own momentum
     )

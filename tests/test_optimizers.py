@@ -190,6 +190,15 @@ def test_a_straight_cycle_by_hand():
     assert found[middle] == pytest.approx(0.5, abs=0.01) and found[-1] < 1e-4
 
 
+@pytest.mark.parametrize(
+    ("steps", "warm_up"), [(1, 0.3), (2, 0.5), (4, 0.25), (10, 0.1), (7, 0.01)]
+)
+def test_however_few_steps_it_ends_near_0(steps, warm_up):
+    found = rates(one_cycle(sgd(1.0), steps, warm_up), steps)
+    assert len(found) == steps and all(0 <= rate <= 1 for rate in found)
+    assert steps == 1 or found[-1] < 1e-4
+
+
 def test_bad_arguments_of_one_cycle():
     for changes in ({"warm_up": 0}, {"warm_up": 1}, {"shape": "round"}, {"total_steps": 0}):
         (name,) = changes
