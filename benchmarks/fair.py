@@ -82,7 +82,7 @@ def search_runs() -> dict[str, Result]:
     """Every network with every learning rate, one seed each."""
     return {
         f"search {network} {rate}": {
-            "network": network, **NETWORKS[network], **SEARCH, "learning_rate": rate, "seed": 0,
+            "network": network, **SEARCH, **NETWORKS[network], "learning_rate": rate, "seed": 0,
         }
         for network in NETWORKS
         for rate in LEARNING_RATES
@@ -105,7 +105,7 @@ def groups(rates: dict[str, float], seconds_factor: float) -> dict[str, Result]:
         seconds_factor: how many times as long an image takes the naive network.
     """
     usual = {
-        network: {**NETWORKS[network], **USUAL, "learning_rate": rates[network]}
+        network: {**USUAL, **NETWORKS[network], "learning_rate": rates[network]}
         for network in NETWORKS
     }
     reduced, epochs = usual["reduced"], USUAL["epochs"]
@@ -135,7 +135,7 @@ def short_runs() -> dict[str, Result]:
     """The four networks with few images, one learning rate and one seed."""
     return {
         f"{network}, short": {
-            "group": network, **NETWORKS[network], **SHORT, "seed": 0,
+            "group": network, **SHORT, **NETWORKS[network], "seed": 0,
         }
         for network in NETWORKS
     }  # fmt: skip

@@ -304,6 +304,9 @@ GOOD: dict[str, Callable[[], Call]] = {
     "plots.latency_bars": lambda: good(
         plots.latency_bars, times=run_frame(naive=9.0, reduced=4.0, pooling=1.0, counted=2.4)
     ),
+    "plots.lead_intervals": lambda: good(
+        plots.lead_intervals, leads=run_frame(lead=0.8, low=0.5, high=1.1)
+    ),
     "plots.learning_curves": lambda: good(
         plots.learning_curves, histories={"naive": history.History([ROW])}
     ),
@@ -326,6 +329,9 @@ GOOD: dict[str, Callable[[], Call]] = {
         points=run_frame(
             module="3a", kind="reduced", intensity=35.0, whole=4e10, **{"without pooling": 6e10}
         ),
+    ),
+    "plots.singular_values": lambda: good(
+        plots.singular_values, matrices={"a gradient": torch.eye(2)}
     ),
     "plots.row_lines": lambda: good(
         plots.row_lines, panels={"He": {"plain": {"conv1": 0.1, "3a": 0.1}}}, quantity="gradient"

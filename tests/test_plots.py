@@ -92,6 +92,9 @@ COMPARED = pandas.DataFrame(
      ("control", "linear", 0.88), ("control", "reduced", 0.9)],
     columns=["comparison", "network", "accuracy"],
 )  # fmt: skip
+LEADS = pandas.DataFrame(
+    {"lead": [0.8, -0.1], "low": [0.5, -0.4], "high": [1.1, 0.2]}, index=["epochs", "control"]
+)
 
 FIGURES = {
     "inception_diagram": lambda: plots.inception_diagram(192, WIDTHS["3a"]),
@@ -113,9 +116,13 @@ FIGURES = {
     "drift_lines": lambda: plots.drift_lines(DRIFT),
     "change_dots": lambda: plots.change_dots(CHANGED, [0.88, 0.886, 0.884]),
     "row_lines": lambda: plots.row_lines(GRADIENTS, "norm of the gradient"),
+    "singular_values": lambda: plots.singular_values(
+        {"before": torch.diag(torch.tensor([8.0, 2.0, 1.0])), "after": torch.eye(2, 3)}
+    ),
     "start_dots": lambda: plots.start_dots(STARTS, chance=0.1, started=0.2),
     "rate_search": lambda: plots.rate_search(SEARCH),
     "comparison_dots": lambda: plots.comparison_dots(COMPARED),
+    "lead_intervals": lambda: plots.lead_intervals(LEADS),
     "convolution_diagram": lambda: plots.convolution_diagram(2, 3, 3, 4),
     "network_map": lambda: plots.network_map(PRICES.assign(accuracy=[56.5, 69.8])),
     "price_bars": lambda: plots.price_bars(PRICES),
@@ -283,6 +290,8 @@ REFUSALS = [
     (lambda: untyped.accuracy_curves({"best": [[]]}, {}), "runs .* best"),
     (lambda: untyped.change_dots(CHANGED, [0.88]), "by_chance .* 1"),
     (lambda: untyped.row_lines({}, "norm"), "panels .* {}"),
+    (lambda: untyped.singular_values({"zeros": torch.zeros(2, 2)}), "matrices .* 'zeros'"),
+    (lambda: untyped.lead_intervals(LEADS.assign(low=0.9)), "leads .* epochs is 0.8, .* 0.9"),
     # There is a look for four lines: a fifth was left out without a word.
     (lambda: untyped.row_lines({"p": {n: {"x": 1, "y": 1} for n in "abcde"}}, ""), "panels .* 5"),
     (lambda: untyped.row_lines({"p": {"a": {"x": 1}}}, ""), "panels .* 'a' of 'p' has 1"),
@@ -683,12 +692,22 @@ def test_accuracy_curves_names_of_close_levels_stand_apart():
 
 def test_change_dots_set_changes_against_chance():
     figure, axes = drawn("change_dots")
-    assert [x for x, _ in points(axes.lines[0])] == pytest.approx([87, 88.5, 89])
+    assert [points(line)[0][0] for line in axes.lines] == pytest.approx([87, 88.5, 89])
     assert row_names(axes) == ["no flips", "dropout", "batches of 64"]
     (band,) = bars(axes)
     assert (band.get_x(), band.get_x() + band.get_width()) == pytest.approx((88.0, 88.6))
     # Three changes; by chance from 88 to 88.6 percent; one above, one below.
     assert numbers(plots.alt_text(figure)) == [3, 88, 88.6, 1, 1]
+
+
+def test_change_dots_of_several_seeds_stand_in_one_row_with_their_mean():
+    several = pandas.Series([0.86, 0.88, 0.9], index=["no flips", "no flips", "dropout"])
+    figure = plots.change_dots(several, [0.88, 0.885])
+    (axes,) = figure.axes
+    (mean,) = marked(axes, "|")
+    assert points(mean) == [[pytest.approx(87), 0]]
+    assert [x for x, _ in points(axes.lines[0])] == pytest.approx([86, 88])
+    assert row_names(axes) == ["no flips", "dropout"] and texts(figure) == ["87.00%", "90.00%"]
 
 
 def test_drift_lines_leave_out_what_is_equal():
@@ -769,6 +788,25 @@ def test_rate_search():
     without = plots.rate_search(SEARCH.drop(index=2))
     assert without.axes[0].get_title(loc="left") == ""
     assert plots.alt_text(without).endswith("naive 0.01, reduced 0.1.")
+
+
+def test_lead_intervals_show_who_is_ahead_and_where_nobody_can_tell():
+    figure, axes = drawn("lead_intervals")
+    dots = marked(axes, "o")
+    assert [points(dot)[0] for dot in dots] == [[0.8, 0], [-0.1, 1]]
+    assert marker_faces(dots) == [PLAIN, WHITE]  # the second interval holds 0
+    assert row_names(axes) == ["epochs", "control"]
+    spans = [points(line) for line in axes.lines if line not in dots][1:]  # the first is 0
+    assert spans == [[[0.5, 0], [1.1, 0]], [[-0.4, 1], [0.2, 1]]]
+    assert "control -0.10 (-0.40 to +0.20)" in plots.alt_text(figure)
+
+
+def test_singular_values_are_drawn_as_shares_of_the_largest():
+    figure, axes = drawn("singular_values")
+    lines = by_label(axes)
+    assert [y for _, y in points(lines["before"])] == pytest.approx([1, 0.25, 0.125])
+    assert points(lines["after"]) == [[1, 1], [2, 1]]
+    assert plots.alt_text(figure).endswith("before 0.25, after 1.00.")
 
 
 def test_the_networks_of_a_comparison_differ_in_marker_or_face():

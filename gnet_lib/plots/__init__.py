@@ -7,7 +7,12 @@ whose label is a sentence that says what the figure shows: it is the figure's al
 its numbers are computed from the same data. ``show`` puts the figure into a notebook.
 """
 
-from gnet_lib.plots.comparison import NETWORK_MARKS, comparison_dots, rate_search
+from gnet_lib.plots.comparison import (
+    NETWORK_MARKS,
+    comparison_dots,
+    lead_intervals,
+    rate_search,
+)
 from gnet_lib.plots.costs import (
     channel_growth,
     module_cost_bars,
@@ -15,7 +20,7 @@ from gnet_lib.plots.costs import (
     printed_against_computed,
 )
 from gnet_lib.plots.diagrams import convolution_diagram, network_diagram
-from gnet_lib.plots.gradients import row_lines, start_dots
+from gnet_lib.plots.gradients import row_lines, singular_values, start_dots
 from gnet_lib.plots.images import image_grid
 from gnet_lib.plots.modules import (
     branch_cost_bars,
@@ -60,8 +65,10 @@ __all__ = [
     "drift_lines",
     "learning_curves",
     "row_lines",
+    "singular_values",
     "start_dots",
     "NETWORK_MARKS",
     "comparison_dots",
+    "lead_intervals",
     "rate_search",
 ]

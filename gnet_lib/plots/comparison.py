@@ -18,6 +18,7 @@ from gnet_lib.plots.style import (
     Look,
     add_legend,
     finish,
+    name_rows,
     new_figure,
     plain_axis,
 )
@@ -138,6 +139,54 @@ def comparison_dots(runs: "pandas.DataFrame") -> Figure:
     return finish(
         figure,
         f"Test accuracy of {len(runs)} runs, means over the seeds. {'; '.join(sentences)}.",
+    )
+
+
+def lead_intervals(leads: "pandas.DataFrame") -> Figure:
+    """How far one of two networks is ahead in each comparison, with what chance leaves open.
+
+    Args:
+        leads: a row a comparison (the index is its name), with the columns ``lead``, ``low``
+            and ``high`` in percentage points; from ``low`` to ``high`` goes the interval.
+
+    Returns:
+        The figure. A lead whose interval holds 0 is outlined: nobody can tell who is ahead.
+
+    Raises:
+        ValueError: for a table without these columns, or a lead outside of its interval.
+
+    Example:
+        >>> import pandas
+        >>> from gnet_lib import plots
+        >>> lead = {"lead": 0.8, "low": 0.5, "high": 1.1}
+        >>> figure = plots.lead_intervals(pandas.DataFrame([lead], index=["equal epochs"]))
+        >>> plots.alt_text(figure).split(": ")[1]
+        'equal epochs +0.80 (+0.50 to +1.10).'
+    """
+    require_table("leads", leads, numbers=["lead", "low", "high"])
+    figure, axes = new_figure(0.9 + 0.42 * len(leads))
+    axes.axvline(0, color=SOFT, linewidth=1)
+    beside = {"textcoords": "offset points", "va": "center", "fontsize": NOTE}
+    sentences = []
+    columns = (leads[column].tolist() for column in ("lead", "low", "high"))
+    for place, (name, lead, low, high) in enumerate(zip(leads.index, *columns, strict=True)):
+        if not low <= lead <= high:
+            raise ValueError(
+                f"leads must lie within low and high, but that of {name} is {lead:g}, which is "
+                f"not from {low:g} to {high:g}"
+            )
+        face = WHITE if low <= 0 <= high else PLAIN
+        axes.plot([low, high], [place, place], color=INK, linewidth=1.6)
+        axes.plot(lead, place, "o", color=face, markeredgecolor=INK, markersize=8, zorder=3)
+        axes.annotate(f"{lead:+.2f}", (high, place), (8, 0), **beside)
+        sentences.append(f"{name} {lead:+.2f} ({low:+.2f} to {high:+.2f})")
+    name_rows(axes, [str(name) for name in leads.index])
+    axes.set_ylim(len(leads) - 0.4, -0.6)
+    axes.margins(x=0.14)
+    axes.set_xlabel("lead of the network with reductions, in percentage points of test accuracy")
+    return finish(
+        figure,
+        f"Lead and 95 % interval of {len(leads)} comparisons: {'; '.join(sentences)}.",
     )
 
 

@@ -1,10 +1,14 @@
 """Signal and gradient, row by row, and which runs start to learn."""
 
 from collections.abc import Mapping
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from torch import Tensor
 
 from gnet_lib._check import (
     require_mapping,
@@ -25,6 +29,7 @@ from gnet_lib.plots.style import (
     Look,
     add_legend,
     finish,
+    new_figure,
     new_panels,
 )
 
@@ -120,6 +125,52 @@ def _draw_row_lines(axes: Axes, several: dict[str, dict[str, float]]) -> None:
 def _first_and_last(values: dict[str, float]) -> str:
     (first, *_, last) = values
     return f"{values[first]:.0e} at {first}, {values[last]:.0e} at {last}"
+
+
+def singular_values(matrices: dict[str, Tensor]) -> Figure:
+    """In how many directions a step changes a layer: the singular values of matrices, in order.
+
+    Args:
+        matrices: name -> matrix (rows, columns) with at least one value that is not 0. Each
+            one's largest singular value is drawn as 1.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: for no matrix, or one of another shape, or of zeros.
+
+    Example:
+        >>> import torch
+        >>> from gnet_lib import plots
+        >>> figure = plots.singular_values({"a gradient": torch.diag(torch.tensor([4.0, 1.0]))})
+        >>> plots.alt_text(figure).split(": ")[1]
+        'a gradient 0.25.'
+    """
+    require_mapping("matrices", matrices, Tensor, "a matrix", at_least=1)
+    figure, axes = new_figure(2.6)
+    halves = []
+    for look, (name, matrix) in zip(cycle(LOOKS), matrices.items(), strict=False):
+        if matrix.dim() != 2 or not matrix.is_floating_point() or not matrix.count_nonzero():
+            raise ValueError(
+                f"matrices must be floats (rows, columns), not all 0, but {name!r} is "
+                f"{tuple(matrix.shape)} of {matrix.dtype}"
+            )
+        values = torch.linalg.svdvals(matrix.detach().float().cpu())
+        values = values / values[0]
+        places = range(1, len(values) + 1)
+        axes.plot(places, values.tolist(), **look, markersize=5, linewidth=1, label=name)
+        halves.append(f"{name} {values[len(values) // 2].item():.2f}")
+    axes.set_ylim(0, 1.08)
+    axes.set_xlabel("direction, the strongest first")
+    axes.set_ylabel("singular value, largest = 1")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    add_legend(axes, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(matrices))
+    return finish(
+        figure,
+        "Singular values in order, each as a share of the largest; the one in the middle of the "
+        f"row is: {', '.join(halves)}.",
+    )
 
 
 def start_dots(runs: "pandas.DataFrame", chance: float, started: float) -> Figure:

@@ -215,7 +215,8 @@ def change_dots(accuracies: "pandas.Series", by_chance: list[float]) -> Figure:
     """What each single change of a recipe did, beside what the seed alone does.
 
     Args:
-        accuracies: name of a change -> accuracy from 0 to 1.
+        accuracies: name of a change -> accuracy from 0 to 1. A name that comes several times
+            is one change with several seeds: a dot each, their mean as an upright line.
         by_chance: accuracies of runs that changed nothing but the seed; the band between
             the lowest and the highest of them is grey.
 
@@ -239,21 +240,26 @@ def change_dots(accuracies: "pandas.Series", by_chance: list[float]) -> Figure:
     for accuracy in require_items("by_chance", by_chance, Real, "accuracies", at_least=2):
         require_number("by_chance", accuracy, at_least=0, at_most=1)
     low, high = min(by_chance), max(by_chance)
-    accuracies = accuracies.sort_values()
-    figure, axes = new_figure(0.9 + 0.24 * len(accuracies))
+    named = {str(name): accuracies[accuracies.index == name] for name in accuracies.index.unique()}
+    seeds_of = dict(sorted(named.items(), key=lambda item: item[1].mean()))
+    figure, axes = new_figure(0.9 + 0.24 * len(seeds_of))
     axes.axvspan(100 * low, 100 * high, color=SOFT, alpha=0.3, linewidth=0)
-    axes.plot(100 * accuracies, range(len(accuracies)), "o", color=PLAIN)
     beside = {"textcoords": "offset points", "va": "center", "fontsize": SMALL}
-    for position, value in enumerate(accuracies):
-        axes.annotate(f"{value:.2%}", (100 * value, position), (6, 0), **beside)
-    axes.set_yticks(range(len(accuracies)), accuracies.index)
+    for position, seeds in enumerate(seeds_of.values()):
+        percent, mean = 100 * seeds, seeds.mean()
+        axes.plot(percent, [position] * len(seeds), "o", color=PLAIN)
+        if len(seeds) > 1:
+            axes.plot(100 * mean, position, "|", color=INK, markersize=11, markeredgewidth=1.4)
+        axes.annotate(f"{mean:.2%}", (percent.max(), position), (6, 0), **beside)
+    axes.set_yticks(range(len(seeds_of)), list(seeds_of))
     axes.margins(x=0.12)
     axes.set_xlabel("accuracy on held-out training images, %")
     axes.set_title("grey: the same settings with other seeds", loc="right", fontsize=NOTE)
-    better, worse = (accuracies > high).sum(), (accuracies < low).sum()
+    means = [seeds.mean() for seeds in seeds_of.values()]
+    better, worse = sum(mean > high for mean in means), sum(mean < low for mean in means)
     return finish(
         figure,
-        f"Accuracy after {len(accuracies)} single changes. Other seeds alone give {low:.2%} to "
+        f"Accuracy after {len(means)} single changes. Other seeds alone give {low:.2%} to "
         f"{high:.2%}; {better} changes are above that, {worse} below, the others within.",
     )
 
