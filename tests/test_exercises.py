@@ -252,7 +252,7 @@ BY_HAND = {
     "6.1": 8 * 8 * 128 * 1024 + 1024,
     "6.2": 1.6 * math.log(100),
     "7.1": (47_040_000, 4 * 47_040_000, 8 * 47_040_000),
-    "8.3": (281, 468 - 281),
+    "8.3": (28, 140),
     "8.4": 81_900,
     "S.1": (1, 64, 4 * 28, 28),
     "T.1": (8 + 8, 800),
@@ -346,7 +346,7 @@ MISTAKES_BY_HAND = {
         (70_000 * 784, ANY, ANY), (8 * 47_040_000, ANY, ANY), (ANY, 32 * 47_040_000, ANY),
         (ANY, ANY, 64 * 47_040_000), (ANY, 8 * 47_040_000, ANY), (ANY, ANY, 4 * 47_040_000),
     ],
-    "8.3": [(140, ANY), (936 - 281, ANY), (ANY, 936 - 281)],
+    "8.3": [(47, ANY), (281 - 28, ANY), (ANY, 140 - 28)],
     "8.4": [8.19, 81.9, 910_000],
     "S.1": [(1, 256, 28, 28), (1, 64, 28, 112), (4, 64, 28, 28)],
     "T.1": [(2 * 800, ANY), (8, ANY), (ANY, 1600), (ANY, 100), (0, ANY)],
@@ -663,8 +663,8 @@ def test_how_near_an_answer_is_ends_at_a_third_and_at_three_times():
 
 
 def test_numbers_that_may_be_off_may_have_a_fraction():
-    assert check("8.3", (0.3 * 936, 468 - 0.3 * 936))
-    assert not check("8.3", (0.3 * 936, 468 - 0.3 * 936 + 3))
+    assert check("8.3", (0.1 * 281, 0.5 * 281))
+    assert not check("8.3", (0.1 * 281, 0.5 * 281 + 3))
     assert "it is 2.5" in message("2.1", (2.5, 10))
 
 
@@ -781,7 +781,7 @@ def test_odd_answers_are_wrong_and_never_an_error(number):
 
 
 def test_what_is_no_number_is_not_within_any_distance():
-    assert not check("8.3", (math.nan, math.nan)) and not check("8.3", (281, math.nan))
+    assert not check("8.3", (math.nan, math.nan)) and not check("8.3", (28, math.nan))
 
 
 @pytest.mark.parametrize("number", ["3.3", "6.3", "7.3", "S.3", "8b.3"])

@@ -4,30 +4,33 @@ from gnet_lib.exercises.answer_types import ANY, Number, Numbers
 from gnet_lib.exercises.exercise import Exercise
 
 
-def rising_steps(steps: int = 936) -> int:
-    """How many of its steps a one-cycle learning rate rises."""
-    return round(0.3 * steps)
+STEPS = 36_000 // 128  # of the twenty seconds: every image once
+
+
+def rising_steps(steps: int = STEPS) -> int:
+    """How many of its steps the learning rate rises: a tenth."""
+    return round(0.1 * steps)
 
 
 EXERCISES = (
     Exercise(
         "8.3",
-        "how long the learning rate rises",
-        Numbers(("steps of rising", "steps from the peak to the end of the epoch"), within=2),
-        right=lambda: (rising_steps(), 60_000 // 128 - rising_steps()),
+        "what happens when, in the twenty seconds",
+        Numbers(("steps of rising", "steps at full size"), within=2),
+        right=lambda: (rising_steps(), STEPS // 2),
         mistakes=(
             (
                 lambda: (rising_steps(60_000 // 128), ANY),
-                "the first number is 30 % of one epoch. The schedule is laid over the whole "
-                "training.",
+                "the first number is a tenth of 60,000 images' steps; this run has 36,000.",
             ),
-            (lambda: (936 - rising_steps(), ANY), "the first number is how long the rate falls."),
+            (lambda: (STEPS - rising_steps(), ANY), "the first number is how long the rate falls."),
             (
-                lambda: (ANY, 936 - rising_steps()),
-                "the second number goes to the end of the training, not of the first epoch.",
+                lambda: (ANY, STEPS // 2 - rising_steps()),
+                "the second number goes from the end of the rise to the half; what is asked for is "
+                "the other half.",
             ),
         ),
-        hint="An epoch has 60,000 images in batches of 128.",
+        hint="How many whole batches of 128 are there in 36,000 images?",
     ),
     Exercise(
         "8.4",
