@@ -281,6 +281,8 @@ REFUSALS = [
     (lambda: untyped.network_diagram(image_size=30), "image_size 30 "),
     (lambda: untyped.image_grid(pictures(3), ["a", "b"]), "titles .* 3, .* 2"),
     (lambda: untyped.image_grid(pictures(0), []), "images .* none"),
+    (lambda: untyped.image_grid([], []), "images .* none"),
+    (lambda: untyped.image_grid([pictures(1)[0], 3], ["a", "b"]), "images .* 3"),
     *(
         (lambda bad=bad: untyped.image_grid(pictures(1), ["a"], columns=bad), f"columns .* {bad}")
         for bad in (0, -1, 2.5, True)
@@ -688,6 +690,15 @@ def test_accuracy_curves_names_of_close_levels_stand_apart():
     figure = plots.accuracy_curves(RACE, {"b": 0.6, "a": 0.599})
     low, high = (text.get_position()[1] for text in figure.axes[0].texts)
     assert texts(figure) == ["a", "b"] and low == pytest.approx(59.9) and high > low + 2
+
+
+def test_pictures_of_unlike_size_stand_side_by_side_equally_large():
+    figure = plots.image_grid([torch.rand(1, 28, 28), torch.rand(3, 20, 20)], ["late", "early"])
+    shapes = [np.shape(axes.images[0].get_array()) for axes in figure.axes[:2]]
+    assert shapes == [(28, 28), (20, 20, 3)] and plots.alt_text(figure) == "2 images: late, early."
+    figure.canvas.draw()
+    one, other = (axes.get_window_extent() for axes in figure.axes[:2])
+    assert one.width == pytest.approx(other.width)
 
 
 def test_change_dots_set_changes_against_chance():

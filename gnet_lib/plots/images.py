@@ -1,5 +1,8 @@
 """The pictures of a data set."""
 
+from typing import Any
+
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -7,13 +10,14 @@ from gnet_lib._check import require_items, require_whole_number, shown
 from gnet_lib.plots.style import finish, new_panels
 
 
-def image_grid(images: Tensor, titles: list[str], columns: int = 10) -> Figure:
+def image_grid(images: Tensor | list[Tensor], titles: list[str], columns: int = 10) -> Figure:
     """Small pictures in rows, each with a title of its own.
 
     Args:
         images: (N, 1, H, W), grey values of any range; or (N, 3, H, W) in colour, as uint8
             or float. Floats beyond 0..1 (normalised ones) are stretched, each picture from its
-            lowest value to its highest.
+            lowest value to its highest. Or a list of such pictures, (1, H, W) or (3, H, W),
+            which may differ in size; each is drawn as large as the others.
         titles: N titles, of one or two lines.
         columns: pictures in a row.
 
@@ -31,7 +35,11 @@ def image_grid(images: Tensor, titles: list[str], columns: int = 10) -> Figure:
         '2 images: a bag, a coat.'
     """
     columns = require_whole_number("columns", columns)
-    height, width = _require_pictures(images)
+    if isinstance(images, list):
+        sizes = [_require_pictures(_batch_of_one(image)) for image in images]
+        height, width = sizes[0] if sizes else _require_pictures(torch.empty(0, 1, 1, 1))
+    else:
+        height, width = _require_pictures(images)
     require_items("titles", titles, str, "texts, one an image,")
     if len(images) != len(titles):
         raise ValueError(f"titles must be {len(images)}, one an image, but there are {len(titles)}")
@@ -45,6 +53,10 @@ def image_grid(images: Tensor, titles: list[str], columns: int = 10) -> Figure:
         axes.set_title(title, fontsize=7, loc="center", pad=2)
     names = ", ".join(title.replace("\n", " ") for title in dict.fromkeys(titles))
     return finish(figure, f"{len(images)} images: {names}.")
+
+
+def _batch_of_one(image: Any) -> Any:
+    return image[None] if isinstance(image, Tensor) else image
 
 
 def _require_pictures(images: Tensor) -> tuple[int, int]:

@@ -3,7 +3,6 @@
 from gnet_lib.exercises.answer_types import ANY, Number, Numbers
 from gnet_lib.exercises.exercise import Exercise
 
-
 STEPS = 36_000 // 128  # of the twenty seconds: every image once
 
 
