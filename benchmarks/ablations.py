@@ -110,7 +110,7 @@ def trials() -> dict[str, Result]:
 
 
 RUNS = {"speed": SPEED, "speed_compiled": SPEED, **trials()}
-SMALL = {**BASELINE, "train_images": 1_920, "held_out": 1_000, "batch_size": 32}
+SMALL = {**BASELINE, "train_images": 960, "held_out": 500, "batch_size": 16}
 SHORT = {
     "speed": {"batch_size": 32, "rounds": 2, "steps": 2},
     "the recipe": SMALL,
