@@ -9,13 +9,13 @@ MiniGoogLeNet with reduced ones are trained in all four ways, with several seeds
 third network is the control: its reductions have no ReLU, so they save as much as the
 usual ones and add no non-linearity.
 
-All of them learn from the same 12,000 training images by the recipe of ``recipe.py``: Muon,
-small images first, mirroring, label smoothing. Networks of different widths want different
-learning rates, and a rate that suits one of them would decide the comparison. So each
-network gets the rate of the filters, out of the same five, that does best on 2,000 held-out
-training images after a shorter training. Each run of the comparison is then measured once,
-at its end, on all 10,000 test images. With the same seed all networks see the same batches
-in the same order; the reduced network and the control have the same first weights, too.
+All of them learn from the same 12,000 training images, half of them mirrored at random.
+Networks of different widths want different learning rates, and a rate that suits one
+of them would decide the comparison. So each network gets the rate, out of the same five,
+that does best on 2,000 held-out training images after a shorter training. Each run of the
+comparison is then measured once, at its end, on all 10,000 test images. With the same seed
+all networks see the same batches in the same order; the reduced network and the control
+have the same first weights, too.
 
 How many epochs the reduced network gets at equal seconds is measured at the start: both
 networks are trained in turns, in as many processes as the record uses.
@@ -24,11 +24,13 @@ networks are trained in turns, in as many processes as the record uses.
 from pathlib import Path
 from statistics import median
 
-from common import Result, fashion_mnist, parse, record, run_all
-from recipe import USUAL as RECIPE
-from recipe import train, training_cost
+import torch
+from common import PASSES_PER_STEP, Result, fashion_mnist, parse, record, run_all
+from recipe import train
+from torch import Tensor
 
-from gnet_lib import Inception, MiniGoogLeNet, NaiveInception, evaluate, set_seed
+from gnet_lib import Inception, MiniGoogLeNet, NaiveInception, evaluate, fit, set_seed
+from gnet_lib.augmentation import shift_and_flip
 from gnet_lib.cost import torchinfo_cost
 from gnet_lib.data import ImageDataset
 from gnet_lib.device import computes_bfloat16, pick_device
@@ -39,7 +41,8 @@ NARROW = 0.42
 """The width at which the naive network has about as many parameters as the reduced one."""
 
 USUAL = {
-    **RECIPE, "train_images": 12_000, "epochs": 4, "measured_on": "test", "measured_images": 10_000,
+    "train_images": 12_000, "epochs": 4, "batch_size": 64, "weight_decay": 5e-4,
+    "measured_on": "test", "measured_images": 10_000,
 }  # fmt: skip
 SEARCH = {**USUAL, "epochs": 2, "measured_on": "validation", "measured_images": 2_000}
 SHORT = {**USUAL, "epochs": 1, "train_images": 1_280, "measured_images": 500}
@@ -50,7 +53,7 @@ NETWORKS = {
     "linear": {"module": "linear", "width": 1.0},
     "narrow": {"module": "naive", "width": NARROW},
 }
-LEARNING_RATES = (0.03, 0.06, 0.12, 0.24, 0.48)
+LEARNING_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 
 SEEDS = {
     "naive": 3,
@@ -62,7 +65,7 @@ SEEDS = {
 }
 """How many seeds each group of runs gets: 0, 1, 2 and so on."""
 
-SPEEDS = {**RECIPE, "rounds": 6, "train_images": 2_560}
+SPEEDS = {"rounds": 6, "train_images": 1_280, "batch_size": 64}
 
 
 # --- what is trained ---------------------------------------------------------------------
@@ -82,7 +85,7 @@ def search_runs() -> dict[str, Result]:
     """Every network with every learning rate, one seed each."""
     return {
         f"search {network} {rate}": {
-            "network": network, **SEARCH, **NETWORKS[network], "learning_rate": rate, "seed": 0,
+            "network": network, **NETWORKS[network], **SEARCH, "learning_rate": rate, "seed": 0,
         }
         for network in NETWORKS
         for rate in LEARNING_RATES
@@ -105,7 +108,7 @@ def groups(rates: dict[str, float], seconds_factor: float) -> dict[str, Result]:
         seconds_factor: how many times as long an image takes the naive network.
     """
     usual = {
-        network: {**USUAL, **NETWORKS[network], "learning_rate": rates[network]}
+        network: {**NETWORKS[network], **USUAL, "learning_rate": rates[network]}
         for network in NETWORKS
     }
     reduced, epochs = usual["reduced"], USUAL["epochs"]
@@ -135,7 +138,7 @@ def short_runs() -> dict[str, Result]:
     """The four networks with few images, one learning rate and one seed."""
     return {
         f"{network}, short": {
-            "group": network, **SHORT, **NETWORKS[network], "seed": 0,
+            "group": network, **NETWORKS[network], **SHORT, "learning_rate": 0.01, "seed": 0,
         }
         for network in NETWORKS
     }  # fmt: skip
@@ -144,12 +147,18 @@ def short_runs() -> dict[str, Result]:
 # --- one run -----------------------------------------------------------------------------
 
 
+def mirror(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Mirror half of the images, at random."""
+    return shift_and_flip(images, max_shift=0, generator=generator)
+
+
 def run_one(name: str, settings: Result, checkpoint: Path) -> Result:
     """Train one network with one seed, and measure it once."""
     learn, measured_on = datasets(settings)
     set_seed(settings["seed"])
     model = build(settings)
-    history = train(model, settings, learn, checkpoint=checkpoint)
+    recipe = {**settings, "label_smoothing": 0.0}
+    history = train(model, recipe, learn, before=mirror, checkpoint=checkpoint)
     measured = evaluate(model, measured_on)
     seconds = sum(row["seconds"] for row in history.rows)
     images = settings["epochs"] * (len(learn) // settings["batch_size"] * settings["batch_size"])
@@ -158,7 +167,7 @@ def run_one(name: str, settings: Result, checkpoint: Path) -> Result:
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "forward_multiply_adds": forward,
         "images": images,
-        "training_multiply_adds": training_cost(model, settings),
+        "training_multiply_adds": PASSES_PER_STEP * forward * images,
         "seconds": round(seconds, 1),
         "images_per_second": round(images / seconds, 1),
         "train_loss": round(history.rows[-1]["train_loss"], 5),
@@ -169,8 +178,8 @@ def run_one(name: str, settings: Result, checkpoint: Path) -> Result:
 
 def datasets(settings: Result) -> tuple[ImageDataset, ImageDataset]:
     """The images to learn from, and those to measure on: held-out ones or test images."""
-    whole, test = fashion_mnist()
-    learn, validation = whole.split(5_000, seed=0)
+    train, test = fashion_mnist()
+    learn, validation = train.split(5_000, seed=0)
     measured_on = {"test": test, "validation": validation}[settings["measured_on"]]
     return (
         learn.stratified_subset(settings["train_images"], seed=0),
@@ -183,20 +192,21 @@ def datasets(settings: Result) -> tuple[ImageDataset, ImageDataset]:
 
 def measure_speeds(name: str, settings: Result, checkpoint: Path) -> Result:
     """Images per second of the naive and of the reduced network, trained in turns."""
-    images, _ = fashion_mnist()
-    images = images.stratified_subset(settings["train_images"], seed=0)
+    train, _ = fashion_mnist()
+    train = train.stratified_subset(settings["train_images"], seed=0)
     models = {kind: build(NETWORKS[kind]) for kind in ("naive", "reduced")}
     speeds = {kind: [] for kind in models}
     for _ in range(settings["rounds"]):
         for kind, model in models.items():
-            speeds[kind].append(one_epoch_speed(model, settings, images))
+            speeds[kind].append(one_epoch_speed(model, train, settings["batch_size"]))
     # The first round is left out: PyTorch prepares itself for new shapes in it.
     return {kind: round(median(speeds[kind][1:]), 1) for kind in models}
 
 
-def one_epoch_speed(model: MiniGoogLeNet, settings: Result, images: ImageDataset) -> float:
-    """Images per second of one epoch, half of it with small images."""
-    return train(model, settings, images).rows[-1]["images_per_second"]
+def one_epoch_speed(model: MiniGoogLeNet, train: ImageDataset, batch_size: int) -> float:
+    """Images per second of one epoch."""
+    history = fit(model, train, epochs=1, batch_size=batch_size, augment=mirror, progress=False)
+    return history.rows[-1]["images_per_second"]
 
 
 def time_factor(speeds: dict[str, Result]) -> float:

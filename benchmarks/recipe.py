@@ -42,6 +42,21 @@ TIME_LIMITS = {"20 seconds": 20, "40 seconds": 40, "6 minutes": 360}
 
 SEEDS = (0, 1, 2)
 
+EARLIER = {
+    "width": 1.0,
+    "dropout": 0.0,
+    "train_images": 60_000,
+    "epochs": 2,
+    "batch_size": 128,
+    "learning_rate": 0.1,
+    "weight_decay": 5e-4,
+    "label_smoothing": 0.1,
+    "max_shift": 0,
+    "seed": 0,
+}
+"""The recipe before this one: SGD, full size throughout. ``best.py``, ``fair.py`` and
+``side_by_side.py`` were recorded with it. What it leaves out is as ``fit`` has it."""
+
 # --- the recipe: everything that was chosen, in one place ---------------------------------
 
 # small, small_until: the height of the images in the first part of the run, and its share.
@@ -90,14 +105,21 @@ def build(settings: Result) -> MiniGoogLeNet:
 def choose_augment(settings: Result) -> list[Any]:
     """What changes each batch of training images."""
     steps: list[Any] = []
-    if settings["max_shift"] is not None:
+    if settings.get("max_shift") is not None:
         steps.append(partial(shift_and_flip, max_shift=settings["max_shift"]))
-    if settings["erased"]:
+    if settings.get("erased"):
         steps.append(partial(erase_rectangles, chance=settings["erased"]))
-    if settings["small_until"]:
+    if settings.get("small_until"):
         until = {"size": settings["small"], "until": settings["small_until"]}
         steps.append(partial(small_first, **until))
     return steps
+
+
+def choose_schedule(settings: Result) -> Any:
+    """The one cycle of the learning rate, or None for that of ``fit``."""
+    if "warm_up" not in settings:
+        return None
+    return partial(one_cycle, warm_up=settings["warm_up"], shape=settings["shape"])
 
 
 def train(
@@ -124,9 +146,10 @@ def train(
         measured_on,
         epochs=settings["epochs"],
         batch_size=settings["batch_size"],
-        optimizer={"Muon": Muon, "SGD": None}[settings["optimizer"]],
+        optimizer={"Muon": Muon, "SGD": None}[settings.get("optimizer", "SGD")],
         learning_rate=settings["learning_rate"],
-        schedule=partial(one_cycle, warm_up=settings["warm_up"], shape=settings["shape"]),
+        weight_decay=settings.get("weight_decay"),
+        schedule=choose_schedule(settings),
         label_smoothing=settings["label_smoothing"],
         augment=[*([] if before is None else [before]), *choose_augment(settings)],
         seed=settings["seed"],
@@ -196,7 +219,7 @@ def forward_cost(model: nn.Module, size: int = 28, channels: int = 1) -> int:
 def training_cost(model: nn.Module, settings: Result, size: int = 28, channels: int = 1) -> int:
     """Multiply-adds of a whole run: forwards and backwards, small images at their size."""
     batches = settings["epochs"] * (settings["train_images"] // settings["batch_size"])
-    small = ceil(settings["small_until"] * batches)  # those before "done" reaches it
+    small = ceil(settings.get("small_until", 0) * batches)  # those before "done" reaches it
     forward = small * forward_cost(model, settings["small"], channels) if small else 0
     forward += (batches - small) * forward_cost(model, size, channels)
     return PASSES_PER_STEP * settings["batch_size"] * forward

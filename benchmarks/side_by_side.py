@@ -15,9 +15,8 @@ all of them down. Two things are measured:
 The set-ups (all get batches of 28x28 images that are in memory already, and start from
 first weights drawn with a seed):
 
-``ours``                MiniGoogLeNet, trained by ``fit`` with the recipe of 20 seconds, in
-                        bfloat16 where the device computes it natively. Half of its run sees
-                        the images at 20x20; its multiply-adds are counted at each size.
+``ours``                MiniGoogLeNet, trained by ``fit`` with the earlier recipe
+                        cut to one epoch, in bfloat16 where the device computes it natively.
 ``tutorial``            what tutorials do: the notes' GoogLeNet on images resized to 96x96,
                         pixels from 0 to 1, Xavier initialisation, batches of 128, plain
                         SGD with a learning rate of 0.1, float32. Here a batch is resized at once;
@@ -46,7 +45,7 @@ from statistics import median
 import torch
 import torchvision
 from common import PASSES_PER_STEP, Result, fashion_mnist, parse, record, run_all
-from recipe import RECIPES, build, description, forward_cost, precision, train
+from recipe import EARLIER, build, description, precision, train
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -55,7 +54,7 @@ from gnet_lib.data import ImageDataset, batches
 from gnet_lib.fashion_mnist import load_fashion_mnist
 
 LEVELS = (0.80, 0.85, 0.88, 0.90)
-GOALS = {"times the images per second": 20, "times sooner at 88 %": 100}
+GOALS = {"times the images per second": 20, "times sooner at 88 %": 40}
 PUBLISHED = {"tutorial, ten epochs": 0.889}
 """Test accuracy of https://zh.d2l.ai/chapter_convolutional-modern/googlenet.html"""
 
@@ -79,7 +78,7 @@ RUNS = {
         "seed": 0,
     },
     "accuracy": {
-        "recipe": RECIPES["20 seconds"],
+        "recipe": {**EARLIER, "epochs": 1},
         "seeds": [0, 1, 2],
         "batch_size": 128,
         "minutes": {"torchvision": 6, "tutorial": 28},
@@ -104,7 +103,7 @@ SHORT = {
         "seed": 0,
     },
     "accuracy": {
-        "recipe": {**RECIPES["20 seconds"], "train_images": 2_560, "batch_size": 32},
+        "recipe": {**EARLIER, "epochs": 1, "train_images": 2_560, "batch_size": 32},
         "seeds": [0],
         "batch_size": 16,
         "minutes": {"torchvision": 0.03, "tutorial": 0.03},
@@ -164,7 +163,7 @@ def torchvision_googlenet(size: int | None) -> nn.Module:
 def build_all(names: Iterable[str], mean: float, std: float, seed: int) -> dict[str, nn.Module]:
     """One network for each named set-up; one trained by ``fit`` gets the same as without it."""
     builders: dict[str, Callable[[], nn.Module]] = {
-        "ours": lambda: build({**RECIPES["20 seconds"], "seed": seed}),
+        "ours": lambda: build({**EARLIER, "seed": seed}),
         "torchvision": lambda: torchvision_googlenet(TUTORIAL_SIZE),
         "tutorial": lambda: tutorial(mean, std),
         "torchvision at 28x28": lambda: torchvision_googlenet(None),
@@ -227,7 +226,7 @@ def measure_speed(settings: Result) -> Result:
 def one_rate(name: str, model: nn.Module, train_images: ImageDataset, batch_size: int) -> float:
     """Images per second while a set-up trains on some images."""
     if name == "ours":
-        settings = {**RECIPES["20 seconds"], "batch_size": batch_size}
+        settings = {**EARLIER, "epochs": 1, "batch_size": batch_size}
         return train(model, settings, train_images).rows[0]["images_per_second"]
     if name.endswith(BY_FIT):
         history = fit(
@@ -250,7 +249,6 @@ class Watch:
     looked_at: ImageDataset
     every: int
     images: int = 0
-    forward_multiply_adds: int = 0
     seconds: float = 0.0
     steps: int = 0
     rows: list[Result] = field(default_factory=list)
@@ -263,10 +261,9 @@ class Watch:
         assert self.started is not None, "it was never started"
         self.seconds += time.perf_counter() - self.started
 
-    def batch_done(self, images: int, multiply_adds: int) -> bool:
-        """Count a batch, and what each image costs; returns whether it was time to look."""
+    def batch_done(self, images: int) -> bool:
+        """Count a batch; returns whether it was time to look."""
         self.images += images
-        self.forward_multiply_adds += images * multiply_adds
         self.steps += 1
         if self.steps % self.every:
             return False
@@ -280,7 +277,6 @@ class Watch:
             {
                 "images": self.images,
                 "seconds": round(self.seconds, 2),
-                "multiply_adds": PASSES_PER_STEP * self.forward_multiply_adds,
                 "accuracy": round(evaluate(self.model, self.looked_at).accuracy, 5),
             }
         )
@@ -294,22 +290,22 @@ def train_ours(
     model = build(recipe)
     looked_at = test_images.stratified_subset(settings["looked_at"])
     watch = Watch(model, looked_at, settings["look_every"]["ours"])
-    small, large = (forward_cost(model, size) for size in (recipe["small"], 28))
 
-    def look_on(images: Tensor, done: float) -> Tensor:
+    def look_on(images: Tensor) -> Tensor:
         # fit calls this in front of every batch, so all batches before it are done.
-        nonlocal cost
         if watch.started is None:
             watch.start()
         else:
-            watch.batch_done(len(images), cost)
-        cost = small if done < recipe["small_until"] else large
+            watch.batch_done(len(images))
         return images
 
-    cost = 0
-    some = train_images.stratified_subset(recipe["train_images"])
-    train(model, recipe, some, before=look_on)
-    watch.batch_done(recipe["batch_size"], cost)
+    train(
+        model,
+        recipe,
+        train_images.stratified_subset(recipe["train_images"]),
+        before=look_on,
+    )
+    watch.batch_done(recipe["batch_size"])
     watch.stop()
     if watch.rows[-1]["images"] != watch.images:
         watch.look()
@@ -321,10 +317,9 @@ def train_theirs(
 ) -> Iterator[None]:
     """Train like the tutorial until 90 % are reached; pauses after every look."""
     steps = train_plainly(model, shuffled_forever(train_images, batch_size, seed))
-    cost = forward_cost(model)
     watch.start()
     for images in steps:
-        if watch.batch_done(images, cost):
+        if watch.batch_done(images):
             watch.stop()
             if watch.rows[-1]["accuracy"] >= LEVELS[-1]:
                 return
@@ -382,17 +377,20 @@ def outcome(watch: Watch, model: nn.Module, test_images: ImageDataset) -> Result
         "seconds": round(watch.seconds, 1),
         "images": watch.images,
         "rows": watch.rows,
-        "reached": {f"{level:.0%}": first_at(level, watch.rows) for level in LEVELS},
+        "reached": {
+            f"{level:.0%}": first_at(level, watch.rows, size["multiply_adds"]) for level in LEVELS
+        },
         "accuracy": round(evaluate(model, test_images).accuracy, 5),
         "test_images": len(test_images),
     }
 
 
-def first_at(level: float, rows: list[Result]) -> Result | None:
+def first_at(level: float, rows: list[Result], multiply_adds: int) -> Result | None:
     """The first look at which an accuracy was reached; None if there was none."""
     for row in rows:
         if row["accuracy"] >= level:
-            return {name: row[name] for name in ("images", "seconds", "multiply_adds")}
+            cost = PASSES_PER_STEP * multiply_adds * row["images"]
+            return {"images": row["images"], "seconds": row["seconds"], "multiply_adds": cost}
     return None
 
 
