@@ -154,6 +154,10 @@ def small_first(images: Tensor, done: float, size: int = 20, until: float = 0.5)
     takes both sizes with the same weights. What it learns from small images first it needs not
     learn from large ones.
 
+    A network in the middle of its small images is poor at large ones, also because its
+    normalisation has averages of small ones only: what ``fit`` reports of a validation set is
+    low until the size has changed.
+
     Args:
         images: (N, C, H, W), floats.
         done: share of the run that is over, from 0 to 1; ``fit`` says it.
@@ -171,8 +175,8 @@ def small_first(images: Tensor, done: float, size: int = 20, until: float = 0.5)
         >>> small_first(images, done=0.1).shape, small_first(images, done=0.9).shape
         (torch.Size([8, 1, 20, 20]), torch.Size([8, 1, 28, 28]))
 
-    Source: progressive resizing, as in Touvron and others 2019 (arXiv 1906.06423), and Tan and
-    Le 2021, "EfficientNetV2" (arXiv 2104.00298).
+    Source: "progressive learning", Tan and Le 2021, "EfficientNetV2" (arXiv 2104.00298); what
+    another size does to a trained network: Touvron and others 2019 (arXiv 1906.06423).
     """
     _require_images(images)
     if not images.is_floating_point():
