@@ -242,8 +242,8 @@ def test_readme_says_what_the_chapters_say():
     cheap = chapter("01_why_cheaply")
     assert "8.7 times fewer parameters" in README and "8.7 times fewer parameters" in cheap
     assert "2.2 times *more* arithmetic" in README and "2.2 times *more* arithmetic" in cheap
-    assert "**90 % in twenty seconds.**" in README
-    assert "# 8. Training: 90 % in twenty seconds" in chapter("08_training")
+    assert "**90 % in half a minute.**" in README
+    assert "# 8. Training: 90 % in half a minute" in chapter("08_training")
     assert "**Twelve bugs**" in README and chapter("spot_the_bug").count("### Puzzle ") == 12
 
 

@@ -3,7 +3,7 @@
 from gnet_lib.exercises.answer_types import ANY, Number, Numbers
 from gnet_lib.exercises.exercise import Exercise
 
-STEPS = 36_000 // 128  # of the twenty seconds: every image once
+STEPS = 36_000 // 128  # of a run that sees 36,000 images once
 
 
 def rising_steps(steps: int = STEPS) -> int:
@@ -14,7 +14,7 @@ def rising_steps(steps: int = STEPS) -> int:
 EXERCISES = (
     Exercise(
         "8.3",
-        "what happens when, in the twenty seconds",
+        "when the rate rises, and when the images are large",
         Numbers(("steps of rising", "steps at full size"), within=2),
         right=lambda: (rising_steps(), STEPS // 2),
         mistakes=(
