@@ -6,7 +6,7 @@ from typing import Any, Literal, overload
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import OneCycleLR
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 
 from gnet_lib._check import (
     require_callable,
@@ -31,7 +31,7 @@ def orthogonalised(matrix: Tensor, steps: int = 3) -> Tensor:
     A gradient has a few large singular values and many small ones, so a plain step changes a
     layer in a few directions and hardly in the others. Here all get a step of one size. A
     singular value decomposition would do it exactly; a few products of matrices come near
-    enough, and cost a small part of it.
+    enough, in less time.
 
     Args:
         matrix: (rows, columns), not all 0.
@@ -213,7 +213,7 @@ def one_cycle(
     total_steps: int,
     warm_up: float = 0.3,
     shape: Literal["cos", "linear"] = "cos",
-) -> OneCycleLR:
+) -> LRScheduler:
     """A learning rate that climbs to its height, then falls to almost 0, over the whole run.
 
     For ``fit``: ``schedule=functools.partial(one_cycle, warm_up=0.1, shape="linear")``.

@@ -114,7 +114,7 @@ def test_answer_cells_end_with_their_check():
 
 # --- plain pytest ---------------------------------------------------------------------
 
-RIGHT = {"8.3": "(281, 187)", "8.4": "81_900"}
+RIGHT = {"8.3": "(28, 140)", "8.4": "81_900"}
 WRONG = "41"
 SAYS_WRONG = "8.4: not right, and not near."
 FIRST, SECOND = exercise("8.3", RIGHT["8.3"]), exercise("8.4", RIGHT["8.4"])
@@ -221,7 +221,7 @@ HOSTILE = {
     ],
     "liar": [
         code("class Liar(float):\n    __eq__ = lambda *_: True\n    __float__ = lambda _: 81_900."),
-        exercise("8.3", "(Liar(281), object())"),
+        exercise("8.3", "(Liar(28), object())"),
         exercise("8.4", "type('Liar', (), {'__eq__': lambda *_: True})()"),
     ],
     "magics": [
@@ -346,7 +346,7 @@ def test_what_goes_wrong_costs_what_it_touches_and_is_named(submissions, student
 
 def test_an_answer_that_claims_to_equal_everything_is_refused(submissions):
     first, second = said_of(submissions, "liar")
-    assert "for the steps from the peak" in first and "type object" in first
+    assert "for the steps at full size" in first and "type object" in first
     assert "8.4: the answer should be a number, but it is of the type Liar" in second
 
 
@@ -481,7 +481,7 @@ def test_nbgraders_settings_come_with_the_hand_out(tmp_path, capsys):
 def test_nbgraders_check_judges_no_older_answer():
     """When the second answer's cell has stopped, the first answer is not judged again."""
     checks = [graders.check_cell(cell).source for cell in (FIRST, SECOND)]
-    names: dict = {"answer": (281, 187)}
+    names: dict = {"answer": (28, 140)}
     exec(checks[0], names)
     names["answer"] = 81_900
     exec(checks[1], names)

@@ -63,7 +63,7 @@ def judge(exercise: str | Exercise, evidence: str) -> Result:
         ValueError: if there is no such exercise, or if ``evidence`` is none for it.
 
     Example:
-        >>> judge("8.3", evidence("8.3", (281, 187))).message
+        >>> judge("8.3", evidence("8.3", (28, 140))).message
         '8.3: right.'
     """
     found = find(exercise)

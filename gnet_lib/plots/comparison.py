@@ -150,7 +150,7 @@ def lead_intervals(leads: "pandas.DataFrame") -> Figure:
             and ``high`` in percentage points; from ``low`` to ``high`` goes the interval.
 
     Returns:
-        The figure. A lead whose interval holds 0 is outlined: nobody can tell who is ahead.
+        The figure. A lead whose interval holds 0 is outlined, since nobody can tell who is ahead.
 
     Raises:
         ValueError: for a table without these columns, or a lead outside of its interval.
