@@ -26,12 +26,13 @@ from typing import Any
 
 import torch
 from common import Result, fashion_mnist, parse, record, run_all
-from recipe import USUAL, choose_augment, description, precision, train
+from recipe import USUAL, choose_augment, description, precision, total_steps, train
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 
 from gnet_lib import GoogLeNet, Muon, NaiveInception, evaluate, one_cycle, set_seed
+from gnet_lib._recipe import Augmentation
 from gnet_lib.augmentation import erase_rectangles
 from gnet_lib.data import ImageDataset, batches
 from gnet_lib.googlenet import MINI_ROWS
@@ -96,17 +97,13 @@ SPEED = {"batch_size": 128, "rounds": 3, "steps": 20}
 
 def trials() -> dict[str, Result]:
     """All trials: first the change, then how long it lasted and its seed."""
-    short = {
-        f"{name}, 1 epoch, seed {seed}": {**BASELINE, **change, "seed": seed}
-        for name, change in CHANGES.items()
-        for seed in SEEDS.get(name, (0,))
+    rows = (("6 epochs", LONG, LONG_CHANGES, LONG_SEEDS), ("1 epoch", BASELINE, CHANGES, SEEDS))
+    return {
+        f"{name}, {length}, seed {seed}": {**usual, **change, "seed": seed}
+        for length, usual, changes, seeds in rows
+        for name, change in changes.items()
+        for seed in seeds.get(name, (0,))
     }
-    long = {
-        f"{name}, 6 epochs, seed {seed}": {**LONG, **change, "seed": seed}
-        for name, change in LONG_CHANGES.items()
-        for seed in LONG_SEEDS.get(name, (0,))
-    }
-    return long | short
 
 
 RUNS = {"speed": SPEED, "speed_compiled": SPEED, **trials()}
@@ -201,8 +198,9 @@ def averaged_weights(model: nn.Module, settings: Result, images: ImageDataset) -
 
     Source: section 6 of the paper names Polyak and Juditsky 1992.
     """
-    steps = settings["epochs"] * (settings["train_images"] // settings["batch_size"])
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(1 - 10 / steps))
+    averaged = AveragedModel(
+        model, multi_avg_fn=get_ema_multi_avg_fn(1 - 10 / total_steps(settings))
+    )
 
     def average(batch: Tensor) -> Tensor:
         averaged.update_parameters(model)
@@ -275,21 +273,18 @@ def distilled(model: nn.Module, settings: Result, images: ImageDataset) -> nn.Mo
     1503.02531).
     """
     teacher = plainly(build_trial(settings, NaiveInception), settings, images)
-    steps = settings["epochs"] * (len(images) // settings["batch_size"])
+    steps = total_steps(settings)
     optimizer = Muon(model.parameters(), lr=settings["learning_rate"])
     schedule = one_cycle(optimizer, steps, settings["warm_up"], settings["shape"])
     generator = torch.Generator().manual_seed(settings["seed"])
-    augment = choose_augment(settings)
+    augment = Augmentation(choose_augment(settings))
     model.to(memory_format=torch.channels_last).train()
     done = 0
     for _ in range(settings["epochs"]):
         for chosen, labels in batches(
             images, settings["batch_size"], generator=generator, drop_last=True
         ):
-            batch, given = chosen, {"generator": generator}
-            for each in augment:
-                is_small = getattr(each, "func", each).__name__ == "small_first"
-                batch = each(batch, **({"done": done / steps} if is_small else given))
+            batch = augment(chosen, generator, done / steps)
             batch = batch.contiguous(memory_format=torch.channels_last)
             with torch.autocast("cpu", torch.bfloat16):
                 logits = model(batch)

@@ -216,9 +216,14 @@ def forward_cost(model: nn.Module, size: int = 28, channels: int = 1) -> int:
     return torchinfo_cost(model, (1, channels, size, size)).multiply_adds
 
 
+def total_steps(settings: Result) -> int:
+    """Batches of a whole run; the images that do not fill a last one are left out."""
+    return settings["epochs"] * (settings["train_images"] // settings["batch_size"])
+
+
 def training_cost(model: nn.Module, settings: Result, size: int = 28, channels: int = 1) -> int:
     """Multiply-adds of a whole run: forwards and backwards, small images at their size."""
-    batches = settings["epochs"] * (settings["train_images"] // settings["batch_size"])
+    batches = total_steps(settings)
     small = ceil(settings.get("small_until", 0) * batches)  # those before "done" reaches it
     forward = small * forward_cost(model, settings["small"], channels) if small else 0
     forward += (batches - small) * forward_cost(model, size, channels)

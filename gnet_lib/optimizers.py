@@ -173,19 +173,15 @@ class Muon(Optimizer):
 
 
 def _as_groups(params: Iterable[Any]) -> list[dict[str, Any]]:
-    listed = list(params) if isinstance(params, Iterable) and not _is_tensor(params) else []
+    listed = list(params) if isinstance(params, Iterable) and not isinstance(params, Tensor) else []
     if listed and all(isinstance(each, dict) and "params" in each for each in listed):
         return listed
-    if not listed or not all(_is_tensor(each) for each in listed):
+    if not listed or not all(isinstance(each, Tensor) for each in listed):
         raise ValueError(
             "params must be parameters, as model.parameters() gives them, or dicts with the key "
             f"params, but it is {shown(params)}"
         )
     return [{"params": listed}]
-
-
-def _is_tensor(value: Any) -> bool:
-    return isinstance(value, Tensor)
 
 
 def _parted(
